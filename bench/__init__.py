@@ -1,0 +1,1 @@
+"""Measurements of the gateway: work counted beside time taken."""

@@ -1,0 +1,1 @@
+"""What the gateway does: each action of the API from request to reply."""

@@ -1,0 +1,1 @@
+"""The command line: a group of commands for each noun of the trade."""

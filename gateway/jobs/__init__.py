@@ -1,0 +1,1 @@
+"""The clock in: what has to happen again and again without anybody asking."""

@@ -1,0 +1,1 @@
+"""HTTP out: asking one provider one thing, under limits."""

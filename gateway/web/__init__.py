@@ -1,0 +1,1 @@
+"""HTTP in: the one endpoint users call, and the operator's pages."""

@@ -1,0 +1,1 @@
+"""Proofs of the gateway, laid out as the gateway is."""

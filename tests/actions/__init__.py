@@ -1,0 +1,1 @@
+"""Proofs of gateway/actions, file for file."""

@@ -1,0 +1,1 @@
+"""Proofs of gateway/cache, file for file."""

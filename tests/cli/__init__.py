@@ -1,0 +1,1 @@
+"""Proofs of gateway/cli, file for file."""

@@ -1,0 +1,1 @@
+"""Proofs of gateway/core, file for file."""

@@ -1,0 +1,1 @@
+"""Proofs of gateway/jobs, file for file."""

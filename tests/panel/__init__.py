@@ -1,0 +1,1 @@
+"""Proofs of gateway/panel, file for file."""

@@ -1,0 +1,1 @@
+"""Proofs of gateway/providers, file for file."""

@@ -1,0 +1,1 @@
+"""Proofs of gateway/store, file for file."""

@@ -1,0 +1,1 @@
+"""Proofs of gateway/web, file for file."""
