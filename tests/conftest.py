@@ -1,0 +1,83 @@
+"""What every test finds laid out: the event loop, the real servers, and a clean environment.
+
+How tests are written here:
+
+- An async test is `async def test_...` and nothing else: anyio's plugin runs it on asyncio (`anyio_mode = "auto"` in
+  pyproject.toml). Async fixtures are plain `@pytest.fixture` on `async def`; they share the test's loop.
+- `database_url` runs a test twice, on SQLite and on the real PostgreSQL, each time on a fresh empty database.
+- `postgres_dsn` and `redis_url` give one of the real servers, empty. A server starts when it is first asked for.
+- Nothing here patches the gateway; a test makes a `Settings(...)` of its own and never reads the environment.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.servers import PostgresServer, ValkeyServer
+
+# Two shared cores: the time one example takes says nothing. The rest is hypothesis's own.
+settings.register_profile("gateway", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("gateway")
+
+
+def pytest_configure() -> None:
+    """The developer's own settings reach no test, nor any program a test starts."""
+    for name in [name for name in os.environ if name.startswith("GATEWAY_")]:
+        del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """The one event loop the gateway runs on."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """The session's PostgreSQL; most tests want `postgres_dsn` or `database_url`."""
+    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def postgres_dsn(postgres_server: PostgresServer) -> Iterator[str]:
+    """The address of a fresh, empty PostgreSQL database."""
+    address = postgres_server.create_database()
+    yield address
+    postgres_server.drop_database(address)
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """The session's Valkey; most tests want `redis_url`."""
+    server = ValkeyServer(tmp_path_factory.mktemp("valkey"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(valkey_server: ValkeyServer) -> str:
+    """The address of an empty Redis (a real Valkey)."""
+    valkey_server.flush()
+    return valkey_server.url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_kind(request: pytest.FixtureRequest) -> Literal["sqlite", "postgresql"]:
+    """Which database this run of the test is on."""
+    kind: Literal["sqlite", "postgresql"] = request.param
+    return kind
+
+
+@pytest.fixture
+def database_url(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """The address of a fresh, empty database: a SQLite file in the test's first run, a PostgreSQL in the second."""
+    if database_kind == "sqlite":
+        return f"sqlite:///{tmp_path}/gateway.db"
+    address: str = request.getfixturevalue("postgres_dsn")
+    return address
