@@ -1,0 +1,329 @@
+"""The books in one SQLite file: a writer thread that commits every waiting command at once, and readers beside it.
+
+Durability is WAL with synchronous=FULL, each commit an fsync: group commit makes that cheap (PERFORMANCE.md, "Storing"). The writer is
+alone in this process, and BEGIN IMMEDIATE makes it alone on the file, so its commands are serial. A COMMIT that fails may have happened
+(RELIABILITY.md section 1.12): the connection is thrown away, the file opened again, and the commands are run anew, which is harmless by
+the contract of gateway/store/engine.py. Local disks only: WAL does not work over a network.
+"""
+
+import asyncio
+import json
+import os
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from time import time_ns
+from typing import Any, Final, TypeVar
+
+from gateway.store.engine import (
+    BUSY_SECONDS,
+    COMMANDS_PER_COMMIT_MAX,
+    COMMANDS_WAITING_MAX,
+    RUNS_MAX,
+    Command,
+    ConstraintBroken,
+    Counts,
+    Query,
+    Row,
+    StoreBusy,
+    StoreError,
+    StoreUnavailable,
+    drive,
+)
+from gateway.store.migrate import RECORD_TABLE, RECORDED, due_migrations, load_migrations, split_statements
+from gateway.store.queries import Statement, load_statements
+
+T = TypeVar("T")
+
+# Prepared statements each connection keeps: more than there are named statements.
+_STATEMENTS_KEPT: Final = 512
+# Result codes that concern one statement alone (SQLITE_ERROR: its text; TOOBIG, CONSTRAINT, MISMATCH, RANGE: its values). Any other
+# code (FULL, IOERR, BUSY, CORRUPT …) concerns the file, and with it the whole transaction.
+_ONE_STATEMENT: Final = frozenset(
+    {
+        sqlite3.SQLITE_ERROR,
+        sqlite3.SQLITE_TOOBIG,
+        sqlite3.SQLITE_CONSTRAINT,
+        sqlite3.SQLITE_MISMATCH,
+        sqlite3.SQLITE_RANGE,
+    }
+)
+_PRIMARY_CODE: Final = 0xFF
+
+
+class _Waiting:
+    """A command on its way through the writer."""
+
+    __slots__ = ("command", "error", "future", "result")
+
+    def __init__(self, command: Command[Any], future: asyncio.Future[Any]) -> None:
+        self.command = command
+        self.future = future
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+
+class _BatchLost(Exception):
+    """The transaction is gone, or may be; nobody in the batch may be told success."""
+
+
+class SqliteStore:
+    """The store on one SQLite file."""
+
+    def __init__(self, path: Path) -> None:
+        self.counts = Counts()
+        self._path = path
+        self._statements: Mapping[str, Statement] = load_statements("sqlite")
+        self._waiting: deque[_Waiting] = deque()
+        self._wake = threading.Condition()
+        self._closing = False
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._writer: sqlite3.Connection | None = None  # touched by the writer thread alone once it runs
+        self._reader: sqlite3.Connection | None = None  # touched by the event loop's thread alone
+
+    async def open(self) -> None:
+        """Open the file, made with mode 0600 if it is not there, and start the writer; raises StoreUnavailable."""
+        self._loop = asyncio.get_running_loop()
+        try:
+            self._writer = await asyncio.to_thread(_open_file, self._path)
+            self._reader = await asyncio.to_thread(_connect, self._path, read_only=True)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreUnavailable(f"{self._path}: {error}") from error
+        self._thread = threading.Thread(target=self._write, name="sqlite-writer", daemon=True)
+        self._thread.start()
+
+    async def close(self) -> None:
+        """Commit what is waiting, then close the file."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join)
+            self._thread = None
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    async def migrate(self) -> int:
+        """Bring the schema to this program's in one transaction; answers how many migrations ran. Raises SchemaError."""
+        return await asyncio.to_thread(_migrate, self._path)
+
+    async def run(self, command: Command[T]) -> T:
+        """Run a command in the next commit; see :class:`gateway.store.engine.Store`."""
+        loop = asyncio.get_running_loop()
+        assert loop is self._loop, "a store serves the event loop that opened it"
+        future: asyncio.Future[T] = loop.create_future()
+        with self._wake:
+            if self._closing:
+                raise StoreUnavailable("the store is closing")
+            if len(self._waiting) >= COMMANDS_WAITING_MAX:
+                raise StoreBusy(f"{COMMANDS_WAITING_MAX} commands are waiting")
+            self._waiting.append(_Waiting(command, future))
+            self._wake.notify()
+        return await future
+
+    async def read(self, command: Command[T]) -> T:
+        """Run a small read on the event loop's own thread: at some ten microseconds, a thread would cost more than it frees."""
+        reader = self._reader
+        if reader is None:
+            raise StoreUnavailable("the store is closed")
+        try:
+            self.counts.reads += 1
+            return drive(command, lambda query: self._execute(reader, query))
+        except sqlite3.Error as error:
+            raise _translate(error) from error
+
+    async def read_at_length(self, command: Command[T]) -> T:
+        """Run a long read in a thread, on a connection and a snapshot of its own."""
+        return await asyncio.to_thread(self._read_at_length, command)
+
+    def _read_at_length(self, command: Command[T]) -> T:
+        try:
+            connection = _connect(self._path, read_only=True)
+            try:
+                connection.execute("BEGIN")
+                return drive(command, lambda query: self._execute(connection, query))
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            raise _translate(error) from error
+
+    # What follows runs in the writer's thread.
+
+    def _write(self) -> None:
+        """Take every waiting command, commit, answer; until closed and nothing waits."""
+        while True:
+            with self._wake:
+                while not self._waiting and not self._closing:
+                    self._wake.wait()
+                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), COMMANDS_PER_COMMIT_MAX))]
+            if not batch:
+                self._drop_writer()
+                return
+            self._settle(batch)
+            assert self._loop is not None
+            try:
+                self._loop.call_soon_threadsafe(_deliver, batch)
+            except RuntimeError:  # The loop is gone and with it everybody who waited; what was committed stays.
+                self._drop_writer()
+                return
+
+    def _settle(self, batch: list[_Waiting]) -> None:
+        """Bring a batch to an end: committed, refused one by one, or unavailable for all."""
+        for run in range(1, RUNS_MAX + 1):
+            try:
+                self._commit(batch)
+                return
+            except _BatchLost as lost:
+                cause = lost.__cause__ or lost
+                self._drop_writer()
+                # Nothing more is tried for a full disk or a lock that did not come free: the caller may, later. Only a COMMIT
+                # nobody can tell about is run again, by its unique keys.
+                if not lost.args or run == RUNS_MAX:
+                    for one in batch:
+                        one.result, one.error = None, _translate(cause)
+                    return
+                self.counts.repeated += len(batch)
+
+    def _commit(self, batch: list[_Waiting]) -> None:
+        """One transaction for the whole batch; raises _BatchLost, with an argument where the COMMIT itself failed."""
+        try:
+            writer = self._writer or self._reopen()
+            writer.execute("BEGIN IMMEDIATE")
+        except (OSError, sqlite3.Error) as error:
+            raise _BatchLost from error
+        for one in batch:
+            self._run_one(writer, one)
+        try:
+            writer.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise _BatchLost("commit") from error
+        self.counts.commits += 1
+        self.counts.batches[len(batch)] += 1
+
+    def _run_one(self, writer: sqlite3.Connection, one: _Waiting) -> None:
+        """Run one command in a savepoint of its own; raises _BatchLost when the file, not the command, is at fault."""
+        self.counts.commands += 1
+        one.result = one.error = None
+        try:
+            writer.execute("SAVEPOINT command")
+            try:
+                one.result = drive(one.command, lambda query: self._execute_counted(writer, query))
+            except Exception as error:
+                if isinstance(error, sqlite3.Error) and not _concerns_one(error):
+                    raise
+                self.counts.refused += 1
+                one.error = _translate(error) if isinstance(error, sqlite3.Error) else error
+                writer.execute("ROLLBACK TO command")
+            writer.execute("RELEASE command")
+        except sqlite3.Error as error:
+            raise _BatchLost from error
+
+    def _execute_counted(self, writer: sqlite3.Connection, query: Query) -> Sequence[Row]:
+        self.counts.statements += 1
+        return self._execute(writer, query)
+
+    def _execute(self, connection: sqlite3.Connection, query: Query) -> Sequence[Row]:
+        """Execute one statement: the one place where this store does so for a command."""
+        params = query.params
+        for name, value in params.items():
+            if isinstance(value, (list, tuple)):
+                params = {**params, name: json.dumps(value)}
+        return connection.execute(self._statements[query.name].text, params).fetchall()
+
+    def _reopen(self) -> sqlite3.Connection:
+        self.counts.reopened += 1
+        self._writer = _open_file(self._path)
+        return self._writer
+
+    def _drop_writer(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+
+def _deliver(batch: list[_Waiting]) -> None:
+    """Hand every caller what became of its command; a caller that was cancelled is gone, its command is not."""
+    for one in batch:
+        if one.future.done():
+            continue
+        if one.error is not None:
+            one.future.set_exception(one.error)
+        else:
+            one.future.set_result(one.result)
+
+
+def _open_file(path: Path) -> sqlite3.Connection:
+    """The writer's connection; a new file is made readable by its owner alone before anything is in it."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    return _connect(path, read_only=False)
+
+
+def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS_KEPT
+    )
+    try:
+        connection.row_factory = sqlite3.Row
+        mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+        if mode != "wal":
+            raise sqlite3.OperationalError(f"the write-ahead log is not to be had here (journal_mode={mode})")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        if read_only:
+            connection.execute("PRAGMA query_only=ON")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _migrate(path: Path) -> int:
+    """Run what is due in one transaction, alone on the file."""
+    try:
+        connection = _open_file(path)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreUnavailable(f"{path}: {error}") from error
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(RECORD_TABLE)
+        recorded = {row["number"]: row["checksum"] for row in connection.execute(RECORDED)}
+        due = due_migrations(load_migrations("sqlite"), recorded)
+        for migration in due:
+            for statement in split_statements(migration.text):
+                connection.execute(statement)
+            connection.execute(
+                "INSERT INTO schema_migrations VALUES(?, ?, ?, ?)",
+                (migration.number, migration.name, migration.checksum, time_ns() // 1_000_000),
+            )
+        connection.execute("COMMIT")
+        return len(due)
+    except sqlite3.Error as error:
+        raise _translate(error) from error
+    finally:
+        connection.close()  # Rolls back what was not committed.
+
+
+def _concerns_one(error: sqlite3.Error) -> bool:
+    """Whether an error is one statement's own, so that a rollback to its savepoint heals it.
+
+    An error without a code is raised by Python's module itself, for a value it cannot bind.
+    """
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is None or code & _PRIMARY_CODE in _ONE_STATEMENT
+
+
+def _translate(error: BaseException) -> StoreError:
+    """SQLite's errors in the store's words: the one place where that is done."""
+    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+    if code == sqlite3.SQLITE_CONSTRAINT:
+        return ConstraintBroken(str(error))
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return StoreBusy(f"another program keeps the file locked: {error}")
+    if isinstance(error, sqlite3.Error) and _concerns_one(error):
+        return StoreError(str(error))
+    return StoreUnavailable(str(error))
