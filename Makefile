@@ -1,0 +1,48 @@
+# What one types here. Everything that lasts longer than a line stands in a script; .ci/run runs the same checks.
+.DEFAULT_GOAL := help
+.PHONY: help demo run test lint types coverage-core bench lock clean
+
+BIN := .venv/bin
+
+help: ## print this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 - \2/p' $(MAKEFILE_LIST) | awk -F ' - ' '{ printf "%-24s%s\n", $$1, $$2 }'
+
+demo: ## two simulated panels, the gateway in front, a user, and a first order; Ctrl-C ends it
+	@./setup.sh run
+	@exec $(BIN)/gateway demo
+
+run: ## the gateway with your own providers.yaml
+	@./setup.sh run
+	@exec $(BIN)/gateway serve
+
+test: ## set up what the tests need and pass them, on SQLite and on a real PostgreSQL and Redis
+	@./setup.sh dev
+	@$(BIN)/python -m pytest
+
+lint: ## lint, format and house contracts
+	@./setup.sh dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-logo
+
+types: ## mypy, strict, over gateway, tests and bench
+	@./setup.sh dev
+	@$(BIN)/mypy
+
+coverage-core: ## every branch of gateway/core, taken by its own tests alone
+	@./setup.sh dev
+	@$(BIN)/coverage run --data-file=.coverage.core --include='gateway/core/*' -m pytest -q tests/core
+	@$(BIN)/coverage report --data-file=.coverage.core --fail-under=100
+
+bench: ## measure services, status and add, and print the table of docs/performance.md
+	@./setup.sh dev
+	@$(BIN)/python -m bench
+
+# uv is asked for by name: it is needed only here, by whoever changes the dependencies.
+lock: ## write run.lock and dev.lock anew from pyproject.toml (needs uv)
+	uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o run.lock
+	uv pip compile pyproject.toml --group build --group dev -c run.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o dev.lock
+
+clean: ## remove what the tools made, but never your data
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis htmlcov dist .coverage .coverage.*
+	find gateway tests bench -type d -name __pycache__ -prune -exec rm -rf {} +
