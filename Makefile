@@ -29,10 +29,9 @@ types: ## mypy, strict, over gateway, tests and bench
 	@./setup.sh dev
 	@$(BIN)/mypy
 
-coverage-core: ## every branch of gateway/core, taken by its own tests alone
+coverage-core: ## every branch of gateway/core, taken by that file's own tests
 	@./setup.sh dev
-	@$(BIN)/coverage run --data-file=.coverage.core --include='gateway/core/*' -m pytest -q tests/core
-	@$(BIN)/coverage report --data-file=.coverage.core --fail-under=100
+	@$(BIN)/python -m tests.coverage_of_core
 
 bench: ## measure services, status and add, and print the table of docs/performance.md
 	@./setup.sh dev
