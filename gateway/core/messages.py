@@ -35,15 +35,6 @@ class StatusWord(StrEnum):
     CANCELED = "Canceled"
 
 
-class RefillWord(StrEnum):
-    """What `refill_status` says."""
-
-    PENDING = "Pending"
-    IN_PROGRESS = "In progress"
-    COMPLETED = "Completed"
-    REJECTED = "Rejected"
-
-
 # ------------------------------------------------------------------------------------------------------------ requests
 
 
@@ -224,8 +215,7 @@ class MultiRefillReply(msgspec.Struct, frozen=True):
 class RefillStatusReply(msgspec.Struct, frozen=True):
     """How a refill stands."""
 
-    status: RefillWord | None = None  # None: a word nobody knows
-    word: str = ""
+    status: str  # the panel's own word; core/refill.py reads it
 
 
 class MultiRefillStatusReply(msgspec.Struct, frozen=True):

@@ -69,7 +69,7 @@ def to_decimal(units: int, scale: int) -> Decimal:
 
 
 def to_units_up(value: Decimal, scale: int, *, step: int = 1) -> int:
-    """The smallest multiple of `step` units that is not below `value` of the currency; raises BadAmount if it cannot be kept."""
+    """The smallest multiple of `step` units that is not below `value` of the currency; raises BadAmount."""
     if not value.is_finite() or value.adjusted() > _DIGITS_MAX:
         raise BadAmount("not a finite amount, or too large")
     with localcontext() as context:
