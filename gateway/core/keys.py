@@ -5,8 +5,8 @@
     │   └ 192 random bits, base 62
     └ prefix, so that secret scanners and people can tell what leaked
 
-The form is the one GitHub's tokens have had since 2021. Only a keyed hash is stored: without the secret, which lies outside the
-database, a stolen copy of the database cannot even be used to test a guess.
+The form is the one GitHub's tokens have had since 2021. Only a keyed hash is stored: without the secret, which lies
+outside the database, a stolen copy of the database cannot even be used to test a guess.
 """
 
 import hmac

@@ -1,8 +1,8 @@
 """The ledger: which accounts there are, and which transfer each moment of trade makes, under which unique key.
 
-Value flows from a source to a destination, so there are no signs to mistake and the sum of all balances is nought by construction.
-A user has two accounts, *avail* (free to spend) and *held* (charged, outcome open); only those may not fall below nought. House
-accounts (world, sales, refunds, provider, cost, losses) are sums of their transfers.
+Value flows from a source to a destination, so there are no signs to mistake and the sum of all balances is nought
+by construction. A user has two accounts, *avail* (free to spend) and *held* (charged, outcome open); only those may
+not fall below nought. House accounts (world, sales, refunds, provider, cost, losses) are sums of their transfers.
 
     moment                        transfer                              key
     deposit                       world    → user:avail                 dep:{reference}
@@ -14,9 +14,9 @@ accounts (world, sales, refunds, provider, cost, losses) are sums of their trans
     given back later              refunds  → avail                      refund:{order}:{due}
     its cost turns out otherwise  provider ↔ cost                       cost:{order}:{n}
 
-The key makes a repeated moment harmless: the store writes a key once, whatever is asked twice. A moment that moves nothing makes no
-transfer, so every builder answers a tuple of none or one. What must hold of a transfer is checked where it is made (here) and where
-it is written (the CHECKs of 0001_books.sql).
+The key makes a repeated moment harmless: the store writes a key once, whatever is asked twice. A moment that moves
+nothing makes no transfer, so every builder answers a tuple of none or one. What must hold of a transfer is checked
+where it is made (here) and where it is written (the CHECKs of 0001_books.sql).
 """
 
 from enum import StrEnum
@@ -162,7 +162,7 @@ def refund(order_id: int, user_id: int, due: int, refunded: int, currency: str) 
 
 
 def cost(order_id: int, name: str, amount: int, currency: str, *, n: int = 0) -> tuple[Transfer, ...]:
-    """What an order costs us at provider `name`, in its currency; later corrections count `n` up and may be negative."""
+    """What an order costs us at provider `name`, in its currency; corrections count `n` up and may be negative."""
     if amount == 0:
         return ()
     source, dest = provider(name, currency), costs(name, currency)

@@ -1,18 +1,20 @@
 """What every store is: commands written once as generators of named queries, and the face both databases offer them.
 
-A command is a generator: it yields a :class:`Query`, is sent the rows, and returns its result. It waits for nothing, so the thread of
-SQLite and the event loop of PostgreSQL run the same text. The store runs each command in a savepoint of its own, many of them in one
-transaction (group commit), and answers only after COMMIT.
+A command is a generator: it yields a :class:`Query`, is sent the rows, and returns its result. It waits for
+nothing, so the thread of SQLite and the event loop of PostgreSQL run the same text. The store runs each command in
+a savepoint of its own, many of them in one transaction (group commit), and answers only after COMMIT.
 
 What a command has to keep to:
 
-- It may be run again. After a conflict, a lost connection or a COMMIT whose outcome nobody told, the store calls the factory anew; a
-  run before may have been kept. So everything it writes stands under a unique key that it looks for first (an order's token, a
-  transfer's tx_key, an attempt's state *and* owner), and a second run answers what the first would have.
-- It raises :class:`Refused` (or a subclass of it) to say no. Everything it wrote is undone, its neighbours are untouched.
+- It may be run again. After a conflict, a lost connection or a COMMIT whose outcome nobody told, the store calls
+  the factory anew; a run before may have been kept. So everything it writes stands under a unique key that it looks
+  for first (an order's token, a transfer's tx_key, an attempt's state *and* owner), and a second run answers what
+  the first would have.
+- It raises :class:`Refused` (or a subclass of it) to say no. Everything it wrote is undone, its neighbours are
+  untouched.
 - It locks in one order: the order's row, then accounts by id, nothing else.
-- It does not catch database errors: after one, PostgreSQL takes nothing more in that savepoint. Where a key may exist already, the
-  statement says ON CONFLICT.
+- It does not catch database errors: after one, PostgreSQL takes nothing more in that savepoint. Where a key may
+  exist already, the statement says ON CONFLICT.
 """
 
 from collections import Counter
@@ -25,18 +27,20 @@ from gateway.core.errors import GatewayError
 
 T = TypeVar("T")
 
-# Commands in one transaction: at 256 waiting, group commit was measured 30 to 60 times one transaction each (PERFORMANCE.md); more
-# would only lengthen the wait of the first.
+# Commands in one transaction: at 256 waiting, group commit was measured 30 to 60 times one transaction each
+# (PERFORMANCE.md); more would only lengthen the wait of the first.
 COMMANDS_PER_COMMIT_MAX: Final = 256
-# Commands waiting for the writer: at the 400 orders a second of one core this is some ten seconds of work, longer than any caller waits.
+# Commands waiting for the writer: at the 400 orders a second of one core this is some ten seconds of work, longer
+# than any caller waits.
 COMMANDS_WAITING_MAX: Final = 10_000
-# Runs of one command that meets conflicts (SQLSTATE 40001, 40P01, 55P03) or lost connections, RELIABILITY.md section 1.12.
+# Runs of one command that meets conflicts (SQLSTATE 40001, 40P01, 55P03) or lost connections, RELIABILITY.md
+# section 1.12.
 RUNS_MAX: Final = 6
 # How long a statement waits for somebody else's lock on the whole database (SQLite).
 BUSY_SECONDS: Final = 5.0
 
 # What a parameter may be: a column's value, or a list for `{ANY:name}`.
-Value: TypeAlias = int | str | None | Sequence[int] | Sequence[str]
+Value: TypeAlias = int | str | Sequence[int] | Sequence[str] | None
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -75,7 +79,7 @@ class Refused(StoreError):
 
 
 class ConstraintBroken(StoreError):
-    """A constraint or trigger of the schema forbade a command; reaching one is a mistake of ours, caught by the last line."""
+    """A constraint or trigger of the schema forbade a command: a mistake of ours, caught by the last line."""
 
 
 class StoreUnavailable(StoreError):
@@ -91,7 +95,7 @@ class SchemaError(StoreError):
 
 
 class Counts:
-    """What a store has done since it was opened; plain numbers for metrics and benchmarks, changed by the writer alone."""
+    """What a store has done since it was opened, in plain numbers, for metrics and benchmarks."""
 
     def __init__(self) -> None:
         self.statements = 0  # statements that commands executed, without savepoints and COMMIT
@@ -116,17 +120,17 @@ class Store(Protocol):
         """Finish what is waiting, then let go of every connection."""
 
     async def migrate(self) -> int:
-        """Bring the schema to this program's, in one transaction; answers how many migrations ran. Raises SchemaError."""
+        """Bring the schema to this program's in one transaction; answers how many ran; raises SchemaError."""
 
     async def run(self, command: Command[T]) -> T:
         """Run a command and answer its result once it is durable.
 
-        Raises what the command raised, ConstraintBroken, StoreBusy or StoreUnavailable. Cancelling the caller does not take the
-        command back.
+        Raises what the command raised, ConstraintBroken, StoreBusy or StoreUnavailable. Cancelling the caller does
+        not take the command back.
         """
 
     async def read(self, command: Command[T]) -> T:
-        """Run a small command that only reads, at once, beside the writer; each of its statements sees what is committed by then."""
+        """Run a small command that only reads, at once, beside the writer; each statement sees what is committed."""
 
     async def read_at_length(self, command: Command[T]) -> T:
         """Run a long read away from the event loop, all of it on one snapshot."""

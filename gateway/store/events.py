@@ -1,4 +1,4 @@
-"""Events: what happened, by whom and why, written with the change itself; the audit trail, and news for whoever listens."""
+"""Events: what happened, by whom and why, written with the change itself."""
 
 from typing import Final
 
@@ -19,7 +19,7 @@ def record(  # noqa: PLR0913 - an event names all of these.
     after: str | None = None,
     reason: str = "",
 ) -> Steps[None]:
-    """Write one event in the transaction of the change it tells of; `before` and `after` are JSON, `now` is in milliseconds."""
+    """Write one event in the transaction of its change; `before` and `after` are JSON, `now` is in milliseconds."""
     yield Query(
         "event_record",
         {

@@ -30,8 +30,8 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
 def lock_accounts(accounts: Iterable[int]) -> Steps[dict[int, Balance]]:
     """Lock accounts, in id order, until the end of the transaction; answers what each holds.
 
-    For commands that post several transfers of a user: after the lock of the order's row, before the first transfer. A single
-    transfer locks what it touches by itself.
+    For commands that post several transfers of a user: after the lock of the order's row, before the first
+    transfer. A single transfer locks what it touches by itself.
     """
     rows = yield Query("accounts_lock", {"ids": sorted(set(accounts))})
     return {row["id"]: Balance(account=row["id"], currency=row["currency"], balance=row["balance"]) for row in rows}

@@ -1,7 +1,8 @@
 """Migrations: numbered, forward only, each recorded with its checksum; a database newer than this program is refused.
 
-A migration is a file 0001_books.sql for both databases, beside it what only one of them can read (0001_books.sqlite.sql,
-0001_books.postgres.sql). All that are due run in one transaction: a crash half-way leaves the schema as it was.
+A migration is a file 0001_books.sql for both databases, beside it what only one of them can read
+(0001_books.sqlite.sql, 0001_books.postgres.sql). All that are due run in one transaction: a crash half-way leaves
+the schema as it was.
 """
 
 import hashlib
@@ -86,7 +87,7 @@ def due_migrations(known: Sequence[Migration], recorded: Mapping[int, str]) -> t
 
 
 def split_statements(text: str) -> list[str]:
-    """The statements of a migration one by one, for SQLite, whose driver takes no more and whose `executescript` commits."""
+    """The statements of a migration one by one: SQLite's driver takes no more, and `executescript` commits."""
     statements: list[str] = []
     gathered = ""
     for line in text.splitlines(keepends=True):

@@ -1,9 +1,10 @@
-"""The books in PostgreSQL: one writer in this process that commits every waiting command at once, and a few readers beside it.
+"""The books in PostgreSQL: one writer that commits every waiting command at once, and a few readers beside it.
 
-READ COMMITTED: an UPDATE waits for the row and checks its WHERE again on the new version, and commands lock in one order (the order's
-row, accounts by id), so nothing more is needed (RELIABILITY.md section 1.12). Other replicas have writers of their own; what meets
-theirs in a lock is rolled back to its savepoint and tried again in a later transaction, so that its neighbours commit now. A connection
-lost at any moment, COMMIT included, leaves the batch's outcome open: it is run again by its unique keys on a new connection.
+READ COMMITTED: an UPDATE waits for the row and checks its WHERE again on the new version, and commands lock in one
+order (the order's row, accounts by id), so nothing more is needed (RELIABILITY.md section 1.12). Other replicas
+have writers of their own; what meets theirs in a lock is rolled back to its savepoint and tried again in a later
+transaction, so that its neighbours commit now. A connection lost at any moment, COMMIT included, leaves the batch's
+outcome open: it is run again by its unique keys on a new connection.
 """
 
 import asyncio
@@ -132,7 +133,7 @@ class PostgresStore:
             self._readers = None
 
     async def migrate(self) -> int:
-        """Bring the schema to this program's in one transaction; answers how many migrations ran. Raises SchemaError."""
+        """Bring the schema to this program's in one transaction; answers how many ran; raises SchemaError."""
         try:
             connection = await asyncpg.connect(self._url, timeout=CONNECT_SECONDS)
             try:
@@ -210,7 +211,8 @@ class PostgresStore:
                 cause = lost.__cause__ or lost
                 line_lost = self._writer is not None and self._writer.is_closed()
                 await self._drop_writer()
-                # A new line is tried when one was lost; a server that says no, or says nothing, is not asked again here.
+                # A new line is tried when one was lost; a server that says no, or says nothing, is not asked again
+                # here.
                 if not line_lost or isinstance(cause, TimeoutError) or run == RUNS_MAX:
                     for one in batch:
                         one.result, one.error, one.undecided = None, _translate(cause), False
@@ -234,7 +236,7 @@ class PostgresStore:
         self.counts.batches[len(batch)] += 1
 
     async def _run_one(self, writer: asyncpg.Connection, one: _Waiting) -> bool:
-        """Run one command in the savepoint; answers whether it is kept. Raises when the server, not the command, is at fault."""
+        """Run one command in the savepoint; answers whether it is kept; raises when the server is at fault."""
         self.counts.commands += 1
         one.runs += 1
         one.result, one.error, one.undecided = None, None, False

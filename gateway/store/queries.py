@@ -16,8 +16,9 @@ Parameters are `:name`. Where the databases differ, a placeholder stands in the 
     {ANY:ids}         IN (SELECT value FROM json_each(:ids))        = ANY(:ids::bigint[])
     {ANY_TEXT:codes}  IN (SELECT value FROM json_each(:codes))      = ANY(:codes::text[])
 
-PostgreSQL takes a parameter's type from where it stands: beside a column it is the column's. Alone (in a sum, a CASE, a select list)
-write CAST(:amount AS BIGINT) or CAST(:word AS TEXT), which both databases read. All our numbers are BIGINT, all else is TEXT.
+PostgreSQL takes a parameter's type from where it stands: beside a column it is the column's. Alone (in a sum, a
+CASE, a select list) write CAST(:amount AS BIGINT) or CAST(:word AS TEXT), which both databases read. All our
+numbers are BIGINT, all else is TEXT.
 """
 
 import re
@@ -41,7 +42,8 @@ _PLACEHOLDERS: Final[dict[Dialect, dict[str, str]]] = {
         "ID": "INTEGER PRIMARY KEY AUTOINCREMENT",
         "FOR_UPDATE": "",
         "SKIP_LOCKED": "",
-        # SQLite's unixepoch('subsec') is younger than the SQLite of Debian 12; a Julian day is exact to the millisecond.
+        # SQLite's unixepoch('subsec') is younger than the SQLite of Debian 12; a Julian day is exact to the
+        # millisecond.
         "NOW": "CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)",
         "ANY": "IN (SELECT value FROM json_each(:{0}))",
         "ANY_TEXT": "IN (SELECT value FROM json_each(:{0}))",

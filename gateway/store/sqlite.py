@@ -1,9 +1,10 @@
 """The books in one SQLite file: a writer thread that commits every waiting command at once, and readers beside it.
 
-Durability is WAL with synchronous=FULL, each commit an fsync: group commit makes that cheap (PERFORMANCE.md, "Storing"). The writer is
-alone in this process, and BEGIN IMMEDIATE makes it alone on the file, so its commands are serial. A COMMIT that fails may have happened
-(RELIABILITY.md section 1.12): the connection is thrown away, the file opened again, and the commands are run anew, which is harmless by
-the contract of gateway/store/engine.py. Local disks only: WAL does not work over a network.
+Durability is WAL with synchronous=FULL, each commit an fsync: group commit makes that cheap (PERFORMANCE.md,
+"Storing"). The writer is alone in this process, and BEGIN IMMEDIATE makes it alone on the file, so its commands are
+serial. A COMMIT that fails may have happened (RELIABILITY.md section 1.12): the connection is thrown away, the file
+opened again, and the commands are run anew, which is harmless by the contract of gateway/store/engine.py. Local
+disks only: WAL does not work over a network.
 """
 
 import asyncio
@@ -39,8 +40,8 @@ T = TypeVar("T")
 
 # Prepared statements each connection keeps: more than there are named statements.
 _STATEMENTS_KEPT: Final = 512
-# Result codes that concern one statement alone (SQLITE_ERROR: its text; TOOBIG, CONSTRAINT, MISMATCH, RANGE: its values). Any other
-# code (FULL, IOERR, BUSY, CORRUPT …) concerns the file, and with it the whole transaction.
+# Result codes that concern one statement alone (SQLITE_ERROR: its text; TOOBIG, CONSTRAINT, MISMATCH, RANGE: its
+# values). Any other code (FULL, IOERR, BUSY, CORRUPT …) concerns the file, and with it the whole transaction.
 _ONE_STATEMENT: Final = frozenset(
     {
         sqlite3.SQLITE_ERROR,
@@ -108,7 +109,7 @@ class SqliteStore:
             self._reader = None
 
     async def migrate(self) -> int:
-        """Bring the schema to this program's in one transaction; answers how many migrations ran. Raises SchemaError."""
+        """Bring the schema to this program's in one transaction; answers how many ran; raises SchemaError."""
         return await asyncio.to_thread(_migrate, self._path)
 
     async def run(self, command: Command[T]) -> T:
@@ -126,7 +127,7 @@ class SqliteStore:
         return await future
 
     async def read(self, command: Command[T]) -> T:
-        """Run a small read on the event loop's own thread: at some ten microseconds, a thread would cost more than it frees."""
+        """Run a small read on the event loop's own thread: at some ten microseconds a thread would cost more."""
         reader = self._reader
         if reader is None:
             raise StoreUnavailable("the store is closed")
@@ -180,8 +181,8 @@ class SqliteStore:
             except _BatchLost as lost:
                 cause = lost.__cause__ or lost
                 self._drop_writer()
-                # Nothing more is tried for a full disk or a lock that did not come free: the caller may, later. Only a COMMIT
-                # nobody can tell about is run again, by its unique keys.
+                # Nothing more is tried for a full disk or a lock that did not come free: the caller may, later.
+                # Only a COMMIT nobody can tell about is run again, by its unique keys.
                 if not lost.args or run == RUNS_MAX:
                     for one in batch:
                         one.result, one.error = None, _translate(cause)

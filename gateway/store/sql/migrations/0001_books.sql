@@ -82,16 +82,11 @@ CREATE INDEX events_by_user ON events(user_id, id) WHERE user_id IS NOT NULL;
 
 -- Living processes; a planned attempt of one whose heartbeat stopped is taken over.
 CREATE TABLE owners(
-  owner_id TEXT PRIMARY KEY,
+  owner TEXT PRIMARY KEY,
+  started_at BIGINT NOT NULL,
   heartbeat_at BIGINT NOT NULL);
 
 -- Numbers that are allotted once and never again (order ids in blocks, service ids).
 CREATE TABLE counters(
   name TEXT PRIMARY KEY,
   value BIGINT NOT NULL);
-
--- A provider's number for as long as the books are kept, also after it left providers.yaml.
-CREATE TABLE providers(
-  id {ID},
-  name TEXT NOT NULL UNIQUE,
-  created_at BIGINT NOT NULL);

@@ -1,0 +1,117 @@
+"""The action ``add``: price an order, hold its charge, store it, and answer its id; the sending is dispatch's.
+
+A caller who has been charged always gets an order id: whatever the panel does, the answer comes within
+``answer_within``, and only an order that surely was not placed, and whose charge was given back before, is answered
+with an error.
+"""
+
+import asyncio
+import hashlib
+from functools import partial
+
+import msgspec
+
+from gateway.actions.desk import DISPATCHES_MAX, Desk
+from gateway.actions.dispatch import Result, dispatch
+from gateway.core.catalogue import Service
+from gateway.core.errors import (
+    TEXT_IDEMPOTENCY_REUSED,
+    TEXT_INCORRECT_SERVICE,
+    TEXT_NOT_ENOUGH_FUNDS,
+    TEXT_UNAVAILABLE,
+    RequestError,
+)
+from gateway.core.messages import AddReply, AddRequest, ErrorReply
+from gateway.core.money import charge_for
+from gateway.core.order import Order, OrderState
+from gateway.core.routing import Plan, plan
+from gateway.core.service import Limits, OrderDetails, find_type, read_details
+from gateway.core.user import User
+from gateway.store.ledger import NotEnoughFunds
+from gateway.store.orders import IdempotencyKeyReused, NewOrder, place
+
+
+async def add(desk: Desk, user: User, request: AddRequest) -> AddReply | ErrorReply:
+    """Answer our order id, or why nothing was ordered; in the second case nothing is charged."""
+    try:
+        new = await _price(desk, user, request)
+        now = desk.clock()
+        placed = await desk.store.run(partial(place, new, now=now))
+    except RequestError as error:
+        return ErrorReply(error=error.text)
+    except NotEnoughFunds:
+        return ErrorReply(error=TEXT_NOT_ENOUGH_FUNDS)
+    except IdempotencyKeyReused:
+        return ErrorReply(error=TEXT_IDEMPOTENCY_REUSED)
+    reply = AddReply(order=str(placed.order_id))
+    if placed.attempt is None:
+        desk.metrics.order_replayed()
+        return reply
+    task = desk.spawn(dispatch(desk, placed.attempt), name=f"dispatch:{placed.order_id}")
+    if user.answer == "immediate":
+        return reply
+    done, _ = await asyncio.wait({task}, timeout=desk.answer_within)
+    if not done:
+        return reply
+    result = task.result() if task.exception() is None else Result(state=OrderState.UNKNOWN)
+    return ErrorReply(error=result.text) if result.state is OrderState.FAILED else reply
+
+
+async def _price(desk: Desk, user: User, request: AddRequest) -> NewOrder:
+    """Find the service, read the order against it, price it, choose its routes; raises RequestError."""
+    snapshot = desk.snapshot
+    if snapshot is None or not desk.placing or desk.at_work >= DISPATCHES_MAX:
+        raise RequestError(TEXT_UNAVAILABLE)
+    service = snapshot.catalogue.by_id.get(_service_id(request.service))
+    if service is None:
+        raise RequestError(TEXT_INCORRECT_SERVICE)
+    service_type = find_type(service.type)
+    if service_type is None:
+        raise RequestError(TEXT_INCORRECT_SERVICE)
+    limits = Limits(min=service.min, max=service.max, dripfeed=service.dripfeed)
+    details = read_details(service_type, limits, request.fields)
+    chosen = _plan(desk, service, details)
+    rate = service.rates.get(user.tier, service.rates[""])
+    charge = charge_for(rate, details.billable, flat=service.flat)
+    if charge <= 0 or not chosen.routes:
+        raise RequestError(TEXT_UNAVAILABLE)
+    order = Order(
+        id=await desk.order_ids.take(),
+        user_id=user.id,
+        currency=snapshot.currency,
+        charge=charge,
+        quantity=details.quantity,
+    )
+    return NewOrder(
+        order=order,
+        fingerprint=_fingerprint(service.id, details),
+        idem_key=request.idempotency_key,
+        duplicate_window=user.duplicate_window,
+        service_id=service.id,
+        type=service.type,
+        fields=details.fields,
+        rate=rate,
+        rule=service.routes[0].price.rule,
+        routes=chosen.routes,
+        passed="; ".join(f"{route.provider}/{route.service}: {route.why}" for route in chosen.passed),
+        can_refill=service.refill,
+        can_cancel=service.cancel,
+        owner=desk.owner,
+    )
+
+
+def _plan(desk: Desk, service: Service, details: OrderDetails) -> Plan:
+    currencies = {name: client.upstream.currency for name, client in desk.providers.items()}
+    conditions = {route.provider: desk.condition(route.provider) for route in service.routes}
+    return plan(service, details, conditions, currencies=currencies)
+
+
+def _service_id(text: str) -> int:
+    """Our id in a caller's text; 0, which no service has, for anything that is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(2**31)) else 0
+
+
+def _fingerprint(service_id: int, details: OrderDetails) -> str:
+    """The same text for the same order of the same user: what was asked for, as it will be sent."""
+    asked = msgspec.json.encode((service_id, details.fields))
+    return hashlib.blake2b(asked, digest_size=16).hexdigest()

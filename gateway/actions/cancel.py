@@ -1,0 +1,50 @@
+"""The action ``cancel``: note the wish, tell the panel that has the order, and let its later status decide."""
+
+import asyncio
+from functools import partial
+from typing import Final
+
+import structlog
+
+from gateway.actions.desk import Desk
+from gateway.actions.status import order_id
+from gateway.core.errors import TEXT_INCORRECT_ORDER, TEXT_NOT_CANCELABLE
+from gateway.core.messages import CancelReply, CancelRequest, ErrorReply, MultiCancelReply, MultiCancelRequest
+from gateway.core.user import User
+from gateway.store.orders import ask_cancel, show
+from gateway.store.polls import poll_soon
+
+log = structlog.get_logger(__name__)
+
+# A panel that took a cancel usually shows it within this time.
+LOOK_AFTER_MS: Final = 30_000
+
+
+async def cancel(desk: Desk, user: User, request: CancelRequest) -> CancelReply | ErrorReply:
+    """Ask for one order to be canceled."""
+    number = order_id(request.order)
+    if not number or number not in await desk.store.read(partial(show, user.id, [number])):
+        return ErrorReply(error=TEXT_INCORRECT_ORDER)
+    task = await desk.store.run(partial(ask_cancel, number, user.id, now=desk.clock()))
+    if not task.eligible:
+        return ErrorReply(error=TEXT_NOT_CANCELABLE)
+    if task.provider is not None and task.upstream_order is not None:
+        desk.spawn(_tell(desk, number, task.provider, task.upstream_order), name=f"cancel:{number}")
+    return CancelReply()
+
+
+async def multi_cancel(desk: Desk, user: User, request: MultiCancelRequest) -> MultiCancelReply:
+    """Ask for several, each answered for itself."""
+    replies = await asyncio.gather(*(cancel(desk, user, CancelRequest(order=asked)) for asked in request.orders))
+    return MultiCancelReply(orders=tuple(zip(request.orders, replies, strict=True)))
+
+
+async def _tell(desk: Desk, number: int, provider: str, upstream_order: str) -> None:
+    """Tell the panel once. Whatever it answers proves nothing; the order is asked about soon."""
+    client = desk.providers.get(provider)
+    if client is not None:
+        answer = await client.tell(CancelRequest(order=upstream_order))
+        log.info("cancel_told", order_id=number, provider=provider, answer=type(answer).__name__)
+    await desk.store.run(
+        partial(poll_soon, number, due_at=desk.clock() + min(LOOK_AFTER_MS, desk.first_poll_ms(provider)))
+    )

@@ -1,0 +1,57 @@
+"""What this process has lately learnt about providers: who is held back and which services are off.
+
+Kept in memory only: it saves work and spares a panel, nothing is lost when it is forgotten.
+"""
+
+from typing import Final
+
+from gateway.core.outcome import RejectKind
+from gateway.core.routing import Condition
+
+# How long a provider gets no new orders after it refused one for a reason that the next order would meet too, in
+# milliseconds.
+HOLD_MS: Final = {
+    RejectKind.CREDENTIALS: 10 * 60_000,  # an operator has to mend it; asked again from time to time
+    RejectKind.FUNDS: 5 * 60_000,  # until its balance rises, which the balance job reports sooner
+    RejectKind.THROTTLED: 10_000,
+    RejectKind.REQUEST: 10 * 60_000,  # a configuration error
+}
+# How long a service is left alone after its panel said that it does not have it; a fresh list says it again.
+SERVICE_OFF_MS: Final = 10 * 60_000
+
+
+class Conditions:
+    """Holds by provider, each with the time it ends."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, tuple[RejectKind, int]] = {}
+        self._off: dict[str, dict[str, int]] = {}
+
+    def of(self, provider: str, now: int) -> Condition:
+        """What stands in the way of a provider at ``now`` (ms)."""
+        held = self._held.get(provider)
+        off = frozenset(service for service, until in self._off.get(provider, {}).items() if until > now)
+        return Condition(held=held[0].value if held is not None and held[1] > now else None, services_off=off)
+
+    def refused(self, provider: str, service: str, kind: RejectKind, now: int) -> None:
+        """A provider refused an order; hold it, or switch the service off, where the next order would meet the same."""
+        if kind is RejectKind.SERVICE:
+            self._off.setdefault(provider, {})[service] = now + SERVICE_OFF_MS
+        elif kind in HOLD_MS:
+            self._held[provider] = (kind, now + HOLD_MS[kind])
+
+    def funded(self, provider: str) -> None:
+        """The provider's balance has risen: orders may go there again."""
+        held = self._held.get(provider)
+        if held is not None and held[0] is RejectKind.FUNDS:
+            del self._held[provider]
+
+    def listed(self, provider: str) -> None:
+        """A fresh list of the provider is in use: it says itself which services there are."""
+        self._off.pop(provider, None)
+
+    def released(self, provider: str) -> None:
+        """The provider answered our key: an earlier refusal of it no longer stands."""
+        held = self._held.get(provider)
+        if held is not None and held[0] is RejectKind.CREDENTIALS:
+            del self._held[provider]

@@ -1,0 +1,80 @@
+"""What every action has at hand: the store, the providers, the snapshot, the clock; filled in by ``app.py``."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Final, TypeVar
+
+from gateway.actions.conditions import Conditions
+from gateway.actions.snapshot import Snapshot
+from gateway.core.routing import Condition
+from gateway.metrics import Metrics
+from gateway.providers.client import ProviderClient
+from gateway.store.engine import Store
+from gateway.store.ids import IdBlock
+
+T = TypeVar("T")
+
+# Orders whose sending goes on at once in this process; beyond it `add` is refused before any money moves.
+DISPATCHES_MAX: Final = 10_000
+
+
+class Desk:
+    """One process's belongings. Values are set once; ``snapshot`` is swapped whole when a new one is ready."""
+
+    def __init__(  # noqa: PLR0913 - the one place where an action's needs come together
+        self,
+        *,
+        owner: str,
+        store: Store,
+        providers: Mapping[str, ProviderClient],
+        metrics: Metrics,
+        clock: Callable[[], int],
+        order_ids: IdBlock,
+        answer_within: float,
+        queue_seconds: float,
+        paces: Mapping[str, int],
+    ) -> None:
+        self.owner = owner  # this process's name in the owners table
+        self.store = store
+        self.providers = providers
+        self.metrics = metrics
+        self.clock = clock  # milliseconds since the epoch
+        self.order_ids = order_ids
+        self.answer_within = answer_within  # seconds `add` waits for the panel's word
+        self.queue_seconds = queue_seconds  # how long an order waits for a provider that cannot be reached
+        self.paces = paces  # by provider: how often an order under way is asked about, ms
+        self.snapshot: Snapshot | None = None  # None until the first catalogue stands
+        self.conditions = Conditions()
+        self.placing = True  # False stops new orders, not reads
+        self._tasks: set[asyncio.Task[object]] = set()
+
+    def condition(self, provider: str) -> Condition:
+        """What stands in the way of a provider now."""
+        return self.conditions.of(provider, self.clock())
+
+    def first_poll_ms(self, provider: str) -> int:
+        """How long after an order was accepted its panel is first asked about it, in ms."""
+        return self.paces[provider]
+
+    @property
+    def longest_add_ms(self) -> int:
+        """The longest time any provider's ``add`` may take, in ms."""
+        return max((int(client.upstream.timeouts.total * 1000) for client in self.providers.values()), default=0)
+
+    def spawn(self, work: Coroutine[object, object, T], *, name: str) -> asyncio.Task[T]:
+        """Run something that belongs to the application, not to the request that started it."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    @property
+    def at_work(self) -> int:
+        """How many spawned tasks still run."""
+        return len(self._tasks)
+
+    async def drain(self, seconds: float) -> int:
+        """Wait for spawned tasks at most ``seconds``; answers how many still run, uncancelled: they may be sending."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=seconds)
+        return len(self._tasks)

@@ -1,0 +1,120 @@
+"""Sending a stored order: one function for a fresh ``add``, for a restarted process and for a take-over.
+
+An attempt is sent at most once. The next route is tried only where nothing was sent, or where the panel clearly
+refused for a reason that is not the user's; a panel that nobody can reach is tried again after a pause, as long as
+the order may wait. What is unclear is stored as unknown and left alone.
+"""
+
+import asyncio
+from functools import partial
+from typing import Final
+
+import msgspec
+import structlog
+
+from gateway.actions.desk import Desk
+from gateway.core.attempt import Attempt
+from gateway.core.errors import TEXT_UNAVAILABLE
+from gateway.core.messages import AddRequest
+from gateway.core.order import OrderState
+from gateway.core.outcome import NotSent, Outcome, Rejected, answer_text, user_fault
+from gateway.providers.client import Fenced
+from gateway.store.attempts import Decided, Job, Verdict, arm, decide, job
+from gateway.store.engine import StoreError
+
+log = structlog.get_logger(__name__)
+
+# The pause before another round over routes that could not be reached: the first, and the longest.
+PAUSE_FIRST_SECONDS: Final = 1.0
+PAUSE_MAX_SECONDS: Final = 30.0
+# How long a verdict is kept in hand while the store cannot take it; after that the sweep makes the attempt unknown.
+DECIDE_TRIES: Final = 40
+DECIDE_PAUSE_SECONDS: Final = 0.5
+
+
+class Result(msgspec.Struct, frozen=True):
+    """How an order stands when its dispatch ends."""
+
+    state: OrderState
+    text: str = TEXT_UNAVAILABLE  # for the user, when the order failed
+
+
+async def dispatch(desk: Desk, attempt: Attempt) -> Result:
+    """Send an attempt and those that follow from it, until the order is decided, in doubt or somebody else's."""
+    pause = PAUSE_FIRST_SECONDS
+    while True:
+        work = await desk.store.run(partial(job, attempt.id, attempt.order_id))
+        outcome = None if work is None else await _send(desk, work)
+        if work is None or outcome is None:
+            return Result(OrderState.PLACING)
+        text = _text(outcome)
+        decided = await _decide(desk, work, outcome, text)
+        if decided is None:
+            return Result(OrderState.UNKNOWN)
+        _note(desk, work, outcome, decided)
+        if decided.next is None:
+            return Result(decided.state, text)
+        attempt = decided.next
+        if decided.again:
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, PAUSE_MAX_SECONDS)
+
+
+async def _send(desk: Desk, work: Job) -> Outcome | None:
+    """Hand one attempt to its provider; ``None`` when the store did not let us arm it."""
+    attempt = work.attempt
+    client = desk.providers.get(attempt.provider)
+    if client is None:
+        return NotSent(why="the provider is no longer configured")
+    held = desk.condition(attempt.provider).held
+    if held is not None:
+        return NotSent(why=f"the provider is held: {held}")
+    now = desk.clock()
+    request = AddRequest(service=attempt.provider_service, fields=work.fields, idempotency_key=None)
+    outcome = await client.place(request, lambda: desk.store.run(partial(arm, attempt, now=now)))
+    return None if isinstance(outcome, Fenced) else outcome
+
+
+async def _decide(desk: Desk, work: Job, outcome: Outcome, text: str) -> Decided | None:
+    """Store a verdict, again and again while the store cannot take it: it is known here and nowhere else."""
+    now = desk.clock()
+    verdict = Verdict(
+        outcome=outcome,
+        go_on=isinstance(outcome, NotSent) and now - work.created_at < desk.queue_seconds * 1000,
+        failure=text,
+        owner=desk.owner,
+        poll_at=now + desk.first_poll_ms(work.attempt.provider),
+    )
+    for _ in range(DECIDE_TRIES):
+        try:
+            return await desk.store.run(partial(decide, work.attempt, verdict, now=now))
+        except StoreError as error:
+            log.warning("verdict_waits", order_id=work.attempt.order_id, attempt=work.attempt.id, error=str(error))
+            await asyncio.sleep(DECIDE_PAUSE_SECONDS)
+    log.critical("verdict_lost", order_id=work.attempt.order_id, attempt=work.attempt.id, outcome=repr(outcome))
+    return None
+
+
+def _text(outcome: Outcome) -> str:
+    """What the user is told should this outcome be the last: the reason only when it is theirs."""
+    if isinstance(outcome, Rejected) and user_fault(outcome.kind):
+        return answer_text(outcome)
+    return TEXT_UNAVAILABLE
+
+
+def _note(desk: Desk, work: Job, outcome: Outcome, decided: Decided) -> None:
+    """Count and log a stored outcome, and remember what it says about the provider."""
+    attempt = work.attempt
+    desk.metrics.attempt_decided(attempt.provider, outcome)
+    if isinstance(outcome, Rejected):
+        desk.conditions.refused(attempt.provider, attempt.provider_service, outcome.kind, desk.clock())
+    log.info(
+        "attempt_decided",
+        order_id=attempt.order_id,
+        attempt=attempt.id,
+        provider=attempt.provider,
+        outcome=type(outcome).__name__,
+        state=decided.state.value,
+    )
+    if decided.alarm is not None:
+        log.error("attempt_alarm", order_id=attempt.order_id, provider=attempt.provider, alarm=decided.alarm)

@@ -1,0 +1,97 @@
+"""Following what panels do with our orders: ask in batches, apply what they say, treat silence as no news."""
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+import structlog
+
+from gateway.actions.desk import Desk
+from gateway.core.messages import (
+    ErrorReply,
+    MultiRefillStatusReply,
+    MultiRefillStatusRequest,
+    MultiStatusReply,
+    MultiStatusRequest,
+    RefillStatusReply,
+    RefillStatusRequest,
+    StatusReply,
+    StatusRequest,
+)
+from gateway.core.refill import RefillState, read_word
+from gateway.providers.client import ProviderClient
+from gateway.store.polls import Due, apply, claim, miss
+from gateway.store.refills import OpenRefill, claim_refills, settle
+
+log = structlog.get_logger(__name__)
+
+# Ids in one multi-status call; a dialect may say fewer.
+BATCH_MAX: Final = 100
+# Refills are asked about this often.
+REFILL_PACE_MS: Final = 10 * 60_000
+
+
+async def track(desk: Desk, provider: str) -> int:
+    """Ask one provider about the orders that are due, one batch; answers how many there were."""
+    client = desk.providers[provider]
+    limit = min(BATCH_MAX, client.upstream.dialect.status_batch_max)
+    dues = await desk.store.run(partial(claim, provider, desk.owner, limit=limit, now=desk.clock()))
+    if not dues:
+        return 0
+    said = await _ask(client, dues)
+    now, pace = desk.clock(), desk.paces[provider]
+    silent = [due for due in dues if due.upstream_order not in said]
+    work = [
+        desk.store.run(partial(apply, due, said[due.upstream_order], provider=provider, pace=pace, now=now))
+        for due in dues
+        if due.upstream_order in said
+    ]
+    if silent:
+        work.append(desk.store.run(partial(miss, silent, pace=pace, now=now)))
+    await asyncio.gather(*work)
+    desk.metrics.orders_tracked(provider, heard=len(dues) - len(silent), silent=len(silent))
+    return len(dues)
+
+
+async def track_refills(desk: Desk, provider: str) -> int:
+    """Ask one provider about its open refills that are due, one batch; answers how many there were."""
+    client = desk.providers[provider]
+    now = desk.clock()
+    refills = await desk.store.run(partial(claim_refills, provider, limit=BATCH_MAX, now=now))
+    if not refills:
+        return 0
+    words = await _ask_refills(client, refills)
+    pace = min(REFILL_PACE_MS, desk.paces[provider] * 10)
+    for refill in refills:
+        state, shown = read_word(words.get(refill.upstream_refill, "")) or (RefillState.OPEN, "Pending")
+        await desk.store.run(
+            partial(settle, refill.id, state, shown=shown, upstream_refill=None, due_at=now + pace, now=now)
+        )
+    return len(refills)
+
+
+async def _ask(client: ProviderClient, dues: Sequence[Due]) -> dict[str, StatusReply]:
+    """What the panel says, by its own id; only ids that were asked for, and only what is a status."""
+    asked = tuple(due.upstream_order for due in dues)
+    if len(asked) == 1 or not client.upstream.dialect.multi_status:
+        replies = [(one, await client.ask(StatusRequest(order=one))) for one in asked]
+        return {one: reply for one, reply in replies if isinstance(reply, StatusReply)}
+    answer = await client.ask(MultiStatusRequest(orders=asked))
+    if not isinstance(answer, MultiStatusReply):
+        log.warning("status_no_news", provider=client.upstream.name, orders=len(asked), answer=type(answer).__name__)
+        return {}
+    wanted = set(asked)
+    return {one: reply for one, reply in answer.orders if one in wanted and isinstance(reply, StatusReply)}
+
+
+async def _ask_refills(client: ProviderClient, refills: Sequence[OpenRefill]) -> dict[str, str]:
+    """What the panel says of refills, by its own id."""
+    asked = tuple(refill.upstream_refill for refill in refills)
+    if len(asked) == 1:
+        single = await client.ask(RefillStatusRequest(refill=asked[0]))
+        return {asked[0]: single.status} if isinstance(single, RefillStatusReply) else {}
+    answer = await client.ask(MultiRefillStatusRequest(refills=asked))
+    if not isinstance(answer, MultiRefillStatusReply):
+        return {}
+    return {one: reply.status for one, reply in answer.refills if not isinstance(reply, ErrorReply)}

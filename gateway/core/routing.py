@@ -1,0 +1,122 @@
+"""Which providers may get an order, in which order, and why the others were passed over.
+
+Pure: what is known of the providers right now comes in as conditions. The plan made when an order is stored is kept
+with it, so that a restarted process goes on with the same routes and ``gateway order show`` can say why each was
+taken or passed over.
+"""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+import msgspec
+
+from gateway.core.attempt import AttemptState
+from gateway.core.catalogue import Route, Service
+from gateway.core.service import OrderDetails
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands in the way of a provider now; nothing by default."""
+
+    held: str | None = None  # why it gets no new orders at all, e.g. "funds"
+    services_off: frozenset[str] = frozenset()  # its services that it lately said it does not have
+
+
+class PlannedRoute(msgspec.Struct, frozen=True, kw_only=True):
+    """One route of a stored order, with the cost it was chosen at."""
+
+    provider: str
+    service: str  # the provider's own id
+    cost: Decimal  # what the whole order costs us there, in the provider's currency
+    currency: str  # the provider's
+    exchange_rate: Decimal  # our currency for one of theirs, as it stood then
+
+
+class Passed(msgspec.Struct, frozen=True, kw_only=True):
+    """A route that was not taken, and why."""
+
+    provider: str
+    service: str
+    why: str
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """The routes an order may go, best first, and the ones passed over."""
+
+    routes: tuple[PlannedRoute, ...]
+    passed: tuple[Passed, ...]
+
+
+class Tried(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of an earlier attempt, as far as choosing the next route asks."""
+
+    provider: str
+    service: str
+    state: AttemptState
+
+
+def plan(
+    service: Service, details: OrderDetails, conditions: Mapping[str, Condition], *, currencies: Mapping[str, str]
+) -> Plan:
+    """Choose the routes for an order of ``details``, in the service's own order of priority.
+
+    ``currencies`` names the currency of each enabled provider; a route whose provider is not in it is passed over.
+    """
+    taken: list[PlannedRoute] = []
+    passed: list[Passed] = []
+    for route in service.routes:
+        why = obstacle(
+            route, details, conditions.get(route.provider, Condition()), enabled=route.provider in currencies
+        )
+        if why is not None:
+            passed.append(Passed(provider=route.provider, service=route.service, why=why))
+            continue
+        taken.append(
+            PlannedRoute(
+                provider=route.provider,
+                service=route.service,
+                cost=cost_of(route, details),
+                currency=currencies[route.provider],
+                exchange_rate=route.price.exchange_rate,
+            )
+        )
+    return Plan(routes=tuple(taken), passed=tuple(passed))
+
+
+def obstacle(route: Route, details: OrderDetails, condition: Condition, *, enabled: bool) -> str | None:
+    """Why an order may not go this route now; ``None`` when it may."""
+    if not enabled:
+        return "provider is switched off"
+    if condition.held is not None:
+        return f"provider is held: {condition.held}"
+    if route.service in condition.services_off:
+        return "provider says it does not have the service"
+    if not details.flat and not route.min <= details.per_run <= route.max:
+        return f"quantity {details.per_run} is outside {route.min} to {route.max}"
+    if details.runs is not None and details.billable > route.max:
+        return f"quantity of all runs {details.billable} is over {route.max}"
+    return None
+
+
+def cost_of(route: Route, details: OrderDetails) -> Decimal:
+    """What the provider will ask for the order, in its own currency, exactly as its rate says."""
+    return route.cost_rate if details.flat else route.cost_rate * details.billable / 1000
+
+
+def next_route(routes: Iterable[PlannedRoute], tried: Iterable[Tried]) -> PlannedRoute | None:
+    """The first planned route that was not tried yet; ``None`` when all were.
+
+    A route counts as tried whatever became of it: going back to one that was never reached is a new round, which the
+    dispatcher starts after a pause.
+    """
+    done = {(attempt.provider, attempt.service) for attempt in tried}
+    return next((route for route in routes if (route.provider, route.service) not in done), None)
+
+
+def second_round(routes: Iterable[PlannedRoute], tried: Iterable[Tried]) -> PlannedRoute | None:
+    """The first route that was never refused, only never reached: worth another round after a pause."""
+    attempts = tuple(tried)
+    refused = {
+        (attempt.provider, attempt.service) for attempt in attempts if attempt.state is not AttemptState.NOT_SENT
+    }
+    return next((route for route in routes if (route.provider, route.service) not in refused), None)

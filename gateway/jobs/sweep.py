@@ -1,0 +1,31 @@
+"""The clock in for what processes leave behind: take over what was never sent, doubt what may have been."""
+
+from functools import partial
+from typing import Final
+
+import structlog
+
+from gateway.actions.desk import Desk
+from gateway.actions.dispatch import dispatch
+from gateway.store.owners import beat, doubt, stale, take_over
+from gateway.store.refills import doubt_refills
+
+log = structlog.get_logger(__name__)
+
+# A sending attempt older than the longest upstream deadline by this much is nobody's, whoever owns it (RELIABILITY
+# 1.13).
+STALE_GRACE_MS: Final = 30_000
+
+
+async def sweep(desk: Desk) -> None:
+    """Say that we live, take over what dead processes planned and send it, and put in doubt what they were sending."""
+    now = desk.clock()
+    await desk.store.run(partial(beat, desk.owner, now=now))
+    for attempt in await desk.store.run(partial(take_over, desk.owner, now=now)):
+        log.info("attempt_taken_over", order_id=attempt.order_id, attempt=attempt.id, provider=attempt.provider)
+        desk.spawn(dispatch(desk, attempt), name=f"dispatch:{attempt.order_id}")
+    deadline = now - desk.longest_add_ms - STALE_GRACE_MS
+    for attempt in await desk.store.read(partial(stale, now=now, deadline=deadline)):
+        if await desk.store.run(partial(doubt, attempt, actor=desk.owner, now=now)):
+            log.warning("attempt_in_doubt", order_id=attempt.order_id, attempt=attempt.id, provider=attempt.provider)
+    await desk.store.run(partial(doubt_refills, before=deadline, now=now))

@@ -1,0 +1,242 @@
+"""Commands on attempts: plan, arm, decide; each verdict written once.
+
+What decides an attempt is core's. An outcome that was stored before is left as it is, so a verdict may be brought
+twice. A verdict can never overtake the arming: one that was armed and brings "never sent" matches no row.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from gateway.core.attempt import Attempt, AttemptState, may_become
+from gateway.core.money import scale_of, to_units_up
+from gateway.core.order import Cost, OrderEvent, OrderState, step
+from gateway.core.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
+from gateway.core.routing import PlannedRoute, Tried, next_route, second_round
+from gateway.store.engine import Query, Row, Steps
+from gateway.store.life import Locked, lock_order, write_step
+from gateway.store.polls import watch
+
+# Attempts an order may have in all its rounds before it is dropped.
+ATTEMPTS_MAX: Final = 200
+# Characters of a reason that are kept; panels send whole pages.
+REASON_MAX: Final = 500
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """What the dispatcher needs to send an attempt."""
+
+    attempt: Attempt
+    fields: tuple[tuple[str, str], ...]
+    created_at: int  # of the order, ms
+
+
+class Decided(msgspec.Struct, frozen=True, kw_only=True):
+    """How an order stands after an attempt's outcome was stored."""
+
+    state: OrderState
+    next: Attempt | None = None  # the attempt to send now
+    again: bool = False  # ``next`` starts another round over routes that could not be reached: pause first
+    alarm: str | None = None  # something a person should know at once
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """An outcome and what the dispatcher makes of it."""
+
+    outcome: Outcome
+    go_on: bool  # whether routes that could not be reached are worth another round
+    failure: str  # for the user, should the order be dropped
+    owner: str  # who will send the next attempt
+    poll_at: int  # when an accepted order is first asked about, ms
+
+
+def plan_attempt(order_id: int, n: int, route: PlannedRoute, *, owner: str, now: int) -> Steps[Attempt]:
+    """Store attempt ``n`` of an order, not sent."""
+    rows = yield Query(
+        "attempt_insert",
+        {
+            "order_id": order_id,
+            "n": n,
+            "provider": route.provider,
+            "provider_service": route.service,
+            "cost": format(route.cost, "f"),
+            "currency": route.currency,
+            "owner": owner,
+            "now": now,
+        },
+    )
+    return Attempt(
+        id=rows[0]["id"],
+        order_id=order_id,
+        n=n,
+        provider=route.provider,
+        provider_service=route.service,
+        state=AttemptState.PLANNED,
+        owner=owner,
+    )
+
+
+def read_attempts(order_id: int) -> Steps[tuple[Attempt, ...]]:
+    """The attempts of an order, first to last."""
+    rows = yield Query("attempts_of_order", {"order_id": order_id})
+    return tuple(_read(row) for row in rows)
+
+
+def job(attempt_id: int, order_id: int) -> Steps[Job | None]:
+    """A planned attempt with what is to be sent; ``None`` when it is no longer planned."""
+    locked = yield from lock_order(order_id)
+    for attempt in (yield from read_attempts(order_id)):
+        if locked is not None and attempt.id == attempt_id and attempt.state is AttemptState.PLANNED:
+            return Job(attempt=attempt, fields=locked.fields, created_at=locked.created_at)
+    return None
+
+
+def arm(attempt: Attempt, *, now: int) -> Steps[bool]:
+    """Take the right to send: planned → sending, if it is still ours. ``False`` means that not one byte may leave."""
+    locked = yield from lock_order(attempt.order_id)
+    assert locked is not None, f"attempt {attempt.id} has no order"
+    if not (yield Query("attempt_arm", {"id": attempt.id, "owner": attempt.owner, "now": now})):
+        # Run again after an unclear commit: the first run's own mark is still ours to use.
+        rows = yield Query("attempts_of_order", {"order_id": attempt.order_id})
+        return any(row["id"] == attempt.id and row["state"] == "sending" and row["sending_at"] == now for row in rows)
+    yield from write_step(locked.order, step(locked.order, OrderEvent.ARMED), actor=attempt.owner, now=now)
+    return True
+
+
+def resolve(
+    attempt: Attempt, state: AttemptState, *, reason: str, now: int, upstream_order: str | None = None
+) -> Steps[bool]:
+    """Move an attempt as the table allows; ``False`` when it has moved meanwhile, and nothing was written."""
+    rows = yield Query(
+        "attempt_resolve",
+        {
+            "id": attempt.id,
+            "state": state.value,
+            "state_before": attempt.state.value,
+            "upstream_order": upstream_order,
+            "reason": reason[:REASON_MAX],
+            "now": now,
+        },
+    )
+    return bool(rows)
+
+
+def decide(attempt: Attempt, verdict: Verdict, *, now: int) -> Steps[Decided]:
+    """Store the outcome of an attempt and what follows for the order; a verdict stored before is left as it is."""
+    locked = yield from lock_order(attempt.order_id)
+    assert locked is not None, f"attempt {attempt.id} has no order"
+    rows = yield Query("attempts_of_order", {"order_id": attempt.order_id})
+    mine = next(row for row in rows if row["id"] == attempt.id)
+    outcome, alarm = yield from _checked(attempt, verdict.outcome)
+    target = _target(outcome)
+    current = _read(mine)
+    if not may_become(current.state, target):
+        return Decided(state=locked.order.state, next=_planned_by(rows, verdict.owner))
+    upstream = outcome.upstream_order if isinstance(outcome, Accepted) else None
+    yield from resolve(current, target, reason=_why(outcome), now=now, upstream_order=upstream)
+    match outcome:
+        case Accepted():
+            yield from _accept(locked, mine, outcome, verdict, now=now)
+            return Decided(state=OrderState.ACTIVE)
+        case Unknown():
+            made = step(locked.order, OrderEvent.DOUBTED)
+            yield from write_step(locked.order, made, actor=attempt.owner, reason=_why(outcome), now=now)
+            return Decided(state=OrderState.UNKNOWN, alarm=alarm)
+        case _:
+            tried = [
+                Tried(
+                    provider=row["provider"],
+                    service=row["provider_service"],
+                    state=target if row["id"] == attempt.id else AttemptState(row["state"]),
+                )
+                for row in rows
+            ]
+            return (yield from _follow(locked, outcome, tried, verdict, now=now))
+
+
+def _follow(
+    locked: Locked, outcome: NotSent | Rejected, tried: Sequence[Tried], verdict: Verdict, *, now: int
+) -> Steps[Decided]:
+    """Plan the next attempt of an order that surely was not placed, or drop it and give the charge back."""
+    order = locked.order
+    last_word = isinstance(outcome, Rejected) and outcome.users_fault
+    may_follow = not last_word and not locked.cancel_requested and len(tried) < ATTEMPTS_MAX
+    route = next_route(locked.routes, tried) if may_follow else None
+    again = route is None and may_follow and verdict.go_on
+    if again:
+        route = second_round(locked.routes, tried)
+    if route is None:
+        made = step(order, OrderEvent.DROPPED)
+        yield from write_step(order, made, actor=verdict.owner, reason=_why(outcome), failure=verdict.failure, now=now)
+        return Decided(state=OrderState.FAILED)
+    yield from write_step(order, step(order, OrderEvent.NEXT_ROUTE), actor=verdict.owner, reason=_why(outcome), now=now)
+    attempt = yield from plan_attempt(order.id, len(tried) + 1, route, owner=verdict.owner, now=now)
+    return Decided(state=OrderState.RESERVED, next=attempt, again=again)
+
+
+def _accept(locked: Locked, mine: Row, outcome: Accepted, verdict: Verdict, *, now: int) -> Steps[None]:
+    """Capture the charge, book the cost, and have the order watched."""
+    route = next(
+        route
+        for route in locked.routes
+        if (route.provider, route.service) == (mine["provider"], mine["provider_service"])
+    )
+    amount = to_units_up(route.cost, scale_of(route.currency))
+    cost = Cost(provider=route.provider, currency=route.currency, amount=amount)
+    made = step(locked.order, OrderEvent.ACCEPTED, cost=cost)
+    reason = f"{route.provider} has it as {outcome.upstream_order}"
+    yield from write_step(locked.order, made, actor=verdict.owner, reason=reason, now=now)
+    yield from watch(locked.order.id, route.provider, outcome.upstream_order, due_at=verdict.poll_at, now=now)
+
+
+def _checked(attempt: Attempt, outcome: Outcome) -> Steps[tuple[Outcome, str | None]]:
+    """An accepted id that another order of ours has already is no acceptance: nobody can tell whose it is."""
+    if isinstance(outcome, Accepted):
+        params = {"provider": attempt.provider, "upstream_order": outcome.upstream_order}
+        for row in (yield Query("attempt_holder", params)):
+            if row["order_id"] != attempt.order_id:
+                why = f"{attempt.provider} answered {outcome.upstream_order}, an id that order {row['order_id']} has"
+                return Unknown(why=why), why
+    return outcome, None
+
+
+def _target(outcome: Outcome) -> AttemptState:
+    match outcome:
+        case Accepted():
+            return AttemptState.ACCEPTED
+        case Rejected():
+            return AttemptState.REJECTED
+        case NotSent():
+            return AttemptState.NOT_SENT
+        case Unknown():
+            return AttemptState.UNKNOWN
+
+
+def _why(outcome: Outcome) -> str:
+    match outcome:
+        case Accepted():
+            return ""
+        case Rejected():
+            return f"{outcome.kind}: {outcome.text}"
+        case _:
+            return outcome.why
+
+
+def _planned_by(rows: Sequence[Row], owner: str) -> Attempt | None:
+    """The next attempt a first run of the same verdict planned, when its commit was unclear."""
+    last = _read(rows[-1])
+    return last if last.state is AttemptState.PLANNED and last.owner == owner else None
+
+
+def _read(row: Row) -> Attempt:
+    return Attempt(
+        id=row["id"],
+        order_id=row["order_id"],
+        n=row["n"],
+        provider=row["provider"],
+        provider_service=row["provider_service"],
+        state=AttemptState(row["state"]),
+        owner=row["owner"],
+        upstream_order=row["upstream_order"],
+    )

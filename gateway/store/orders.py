@@ -1,0 +1,196 @@
+"""Commands that store an order and show it: place, note the answer, status, cancel.
+
+Each is one transaction and may be run again after a conflict or an unclear commit: what it did the first time stands
+under a unique key or in a state, so the second run finds it and answers the same.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from gateway.core import ledger
+from gateway.core.attempt import Attempt, AttemptState
+from gateway.core.order import Order, OrderEvent, OrderState, step
+from gateway.core.routing import PlannedRoute
+from gateway.store.attempts import plan_attempt, read_attempts, resolve
+from gateway.store.engine import Query, Refused, Steps
+from gateway.store.events import record
+from gateway.store.ledger import post
+from gateway.store.life import Locked, lock_order, write_step
+from gateway.store.owners import OWNER_DEAD_MS
+
+# An order whose answer never arrived is given again to an identical add this long (RELIABILITY 1.10, rule 2).
+REPLAY_MS: Final = 24 * 3600 * 1000
+
+
+class IdempotencyKeyReused(Refused):
+    """An idempotency key came back with other parameters than those of the order it stands for."""
+
+
+class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that is stored of an order before anything is sent."""
+
+    order: Order
+    fingerprint: str  # the same for an identical add of the same user
+    idem_key: str | None
+    duplicate_window: int  # seconds; 0 = off
+    service_id: int
+    type: str
+    fields: tuple[tuple[str, str], ...]  # what the panel will be sent
+    rate: int
+    rule: str
+    routes: tuple[PlannedRoute, ...]  # at least one
+    passed: str  # why other routes were passed over, for the history
+    can_refill: bool
+    can_cancel: bool
+    owner: str
+
+
+class Placed(msgspec.Struct, frozen=True, kw_only=True):
+    """The order an ``add`` stands for: stored just now, or an earlier one given again."""
+
+    order_id: int
+    attempt: Attempt | None  # the first attempt, when the order is new
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """What a status call tells of an order."""
+
+    id: int
+    charge: int  # net of refunds, units
+    start_count: int
+    remains: int
+    status: str
+    currency: str
+
+
+class CancelTask(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be done about a cancel that was asked for; ``upstream_order`` is set when a panel has to be told."""
+
+    eligible: bool
+    provider: str | None = None
+    upstream_order: str | None = None
+
+
+def place(new: NewOrder, *, now: int) -> Steps[Placed]:
+    """Hold the charge and store the order with its first attempt; or give an earlier order again (RELIABILITY 1.10).
+
+    Raises NotEnoughFunds, and IdempotencyKeyReused when a key comes back with other parameters.
+    """
+    earlier = yield from _earlier(new, now)
+    if earlier is not None:
+        return Placed(order_id=earlier, attempt=None)
+    order = new.order
+    for transfer in ledger.hold(order.id, order.user_id, order.charge, order.currency):
+        if not (yield from post(transfer, now)):  # stored by a run whose commit was unclear
+            attempts = yield from read_attempts(order.id)
+            return Placed(order_id=order.id, attempt=attempts[0])
+    yield Query(
+        "order_insert",
+        {
+            "id": order.id,
+            "user_id": order.user_id,
+            "idem_key": new.idem_key,
+            "fingerprint": new.fingerprint,
+            "service_id": new.service_id,
+            "type": new.type,
+            "fields": msgspec.json.encode(new.fields).decode(),
+            "quantity": order.quantity,
+            "currency": order.currency,
+            "rate": new.rate,
+            "rule": new.rule,
+            "charge": order.charge,
+            "state": order.state.value,
+            "shown": order.shown.value,
+            "routes": msgspec.json.encode(new.routes).decode(),
+            "can_refill": int(new.can_refill),
+            "can_cancel": int(new.can_cancel),
+            "answerer": new.owner,
+            "now": now,
+        },
+    )
+    attempt = yield from plan_attempt(order.id, 1, new.routes[0], owner=new.owner, now=now)
+    yield from record(
+        "order.reserved",
+        actor=f"user:{order.user_id}",
+        order_id=order.id,
+        user_id=order.user_id,
+        after=f'{{"charge":{order.charge},"rule":"{new.rule}"}}',
+        reason=new.passed,
+        now=now,
+    )
+    return Placed(order_id=order.id, attempt=attempt)
+
+
+def answered(order_id: int, user_id: int, *, heard: bool, now: int) -> Steps[None]:
+    """Note whether the answer to ``add`` reached its caller (RELIABILITY 1.4, A11)."""
+    name = "order_answered" if heard else "order_unheard_mark"
+    yield Query(name, {"id": order_id, "user_id": user_id, "now": now})
+
+
+def show(user_id: int, ids: Sequence[int]) -> Steps[dict[int, Shown]]:
+    """What the user may see of these orders, by id; orders of others are missing, like ones that do not exist."""
+    rows = yield Query("orders_status", {"user_id": user_id, "ids": ids})
+    return {
+        row["id"]: Shown(
+            id=row["id"],
+            charge=row["charge"] if row["state"] != OrderState.FAILED else 0,
+            start_count=row["start_count"] or 0,
+            remains=row["remains"] or 0,
+            status=row["shown"],
+            currency=row["currency"],
+        )
+        for row in rows
+    }
+
+
+def ask_cancel(order_id: int, user_id: int, *, now: int) -> Steps[CancelTask]:
+    """Note that the user wants an order canceled, and say what is to be done about it.
+
+    While nothing was sent it is canceled at once and the charge given back: the only certain cancel. Otherwise the
+    panel is asked, and only a later status says whether it did.
+    """
+    locked = yield from lock_order(order_id)
+    if locked is None or locked.order.user_id != user_id or not _cancelable(locked):
+        return CancelTask(eligible=False)
+    attempts = yield from read_attempts(order_id)
+    last = attempts[-1]
+    if last.state is AttemptState.PLANNED and (
+        yield from resolve(last, AttemptState.NOT_SENT, reason="canceled by the user before it was sent", now=now)
+    ):
+        dropped = step(locked.order, OrderEvent.DROPPED)
+        yield from write_step(
+            locked.order, dropped, actor=f"user:{user_id}", reason="canceled before it was sent", now=now
+        )
+        return CancelTask(eligible=True)
+    yield Query("order_cancel_requested", {"id": order_id, "now": now})
+    yield from record("order.cancel_asked", actor=f"user:{user_id}", order_id=order_id, user_id=user_id, now=now)
+    if last.state is AttemptState.ACCEPTED:
+        return CancelTask(eligible=True, provider=last.provider, upstream_order=last.upstream_order)
+    return CancelTask(eligible=True)
+
+
+def _cancelable(locked: Locked) -> bool:
+    open_states = (OrderState.RESERVED, OrderState.PLACING, OrderState.UNKNOWN, OrderState.ACTIVE)
+    return locked.can_cancel and locked.order.state in open_states and not locked.cancel_requested
+
+
+def _earlier(new: NewOrder, now: int) -> Steps[int | None]:
+    """The order this ``add`` already stands for, if any: by its key, an answer never heard, the user's window."""
+    user_id = new.order.user_id
+    if new.idem_key is not None:
+        for row in (yield Query("order_by_idem_key", {"user_id": user_id, "idem_key": new.idem_key})):
+            if row["fingerprint"] != new.fingerprint:
+                raise IdempotencyKeyReused(f"order {row['id']} was placed under the same key with other parameters")
+            return int(row["id"]) if row["id"] != new.order.id else None
+        return None
+    same = {"user_id": user_id, "fingerprint": new.fingerprint}
+    alive = {"since": now - REPLAY_MS, "alive_since": now - OWNER_DEAD_MS}
+    for row in (yield Query("order_unheard", {**same, **alive})):
+        yield Query("order_replay", {"id": row["id"], "answerer": new.owner})
+        return int(row["id"])
+    if new.duplicate_window > 0:
+        for row in (yield Query("order_within_window", {**same, "since": now - new.duplicate_window * 1000})):
+            return int(row["id"])
+    return None

@@ -1,0 +1,55 @@
+"""Commands of the processes that share the books: signs of life, take-over, doubt."""
+
+from typing import Final
+
+from gateway.core.attempt import Attempt, AttemptState
+from gateway.core.order import OrderEvent, OrderState, step
+from gateway.store.attempts import read_attempts, resolve
+from gateway.store.engine import Query, Steps
+from gateway.store.life import lock_order, write_step
+
+# A process that has not been heard of for this long is dead (RELIABILITY 1.13).
+OWNER_DEAD_MS: Final = 30_000
+# Attempts taken over, or put in doubt, in one command.
+SWEEP_MAX: Final = 100
+
+
+def beat(owner: str, *, now: int) -> Steps[None]:
+    """Note that this process lives."""
+    yield Query("owner_beat", {"owner": owner, "now": now})
+
+
+def leave(owner: str) -> Steps[None]:
+    """Note that this process has ended cleanly: what it planned may be taken over at once."""
+    yield Query("owner_leave", {"owner": owner})
+
+
+def take_over(owner: str, *, now: int) -> Steps[tuple[Attempt, ...]]:
+    """Make the planned attempts of dead processes ours, at most SWEEP_MAX: certain, because they were never armed."""
+    rows = yield Query("attempts_take_over", {"owner": owner, "alive_since": now - OWNER_DEAD_MS, "limit": SWEEP_MAX})
+    taken: list[Attempt] = []
+    for row in rows:
+        attempts = yield from read_attempts(row["order_id"])
+        taken.extend(attempt for attempt in attempts if attempt.id == row["id"])
+    return tuple(taken)
+
+
+def stale(*, now: int, deadline: int) -> Steps[tuple[Attempt, ...]]:
+    """Attempts armed before ``deadline`` (ms), or by a process that is dead, and never decided; at most SWEEP_MAX."""
+    rows = yield Query("attempts_stale", {"deadline": deadline, "alive_since": now - OWNER_DEAD_MS, "limit": SWEEP_MAX})
+    found: list[Attempt] = []
+    for row in rows:
+        attempts = yield from read_attempts(row["order_id"])
+        found.extend(attempt for attempt in attempts if attempt.id == row["id"])
+    return tuple(found)
+
+
+def doubt(attempt: Attempt, *, actor: str, now: int) -> Steps[bool]:
+    """Make a stale attempt unknown: it was armed, and nobody will ever say what became of it."""
+    locked = yield from lock_order(attempt.order_id)
+    why = f"armed by {attempt.owner} and never decided"
+    if locked is None or not (yield from resolve(attempt, AttemptState.UNKNOWN, reason=why, now=now)):
+        return False
+    if locked.order.state is OrderState.PLACING:
+        yield from write_step(locked.order, step(locked.order, OrderEvent.DOUBTED), actor=actor, reason=why, now=now)
+    return True

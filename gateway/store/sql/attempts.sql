@@ -1,0 +1,50 @@
+-- Statements of attempts: one transmission of an order to one provider, at most.
+
+-- name: attempt_insert
+INSERT INTO attempts(order_id, n, provider, provider_service, cost, currency, state, owner, created_at)
+VALUES(:order_id, :n, :provider, :provider_service, :cost, :currency, 'planned', :owner, :now) RETURNING id
+
+-- name: attempt_arm
+-- The compare-and-set before the first byte: no row means somebody else has it, and nothing is sent.
+UPDATE attempts SET state = 'sending', sending_at = :now
+WHERE id = :id AND state = 'planned' AND owner = :owner RETURNING id
+
+-- name: attempts_of_order
+SELECT id, order_id, n, provider, provider_service, cost, currency, state, upstream_order, reason, owner, created_at, sending_at,
+       resolved_at
+FROM attempts WHERE order_id = :order_id ORDER BY n
+
+-- name: attempt_holder
+-- Which order has this upstream order already.
+SELECT order_id FROM attempts WHERE provider = :provider AND upstream_order = :upstream_order
+
+-- name: attempt_resolve
+UPDATE attempts SET state = :state, upstream_order = :upstream_order, reason = :reason, resolved_at = :now
+WHERE id = :id AND state = :state_before RETURNING id
+
+-- name: attempts_planned_of
+-- What a process has stored and not sent; its own after a start, a dead one's after a take-over.
+SELECT id, order_id FROM attempts WHERE state = 'planned' AND owner = :owner ORDER BY id LIMIT :limit
+
+-- name: attempts_take_over
+-- Planned attempts of owners that are dead become ours: certain, because they were never armed.
+UPDATE attempts SET owner = :owner WHERE id IN (
+  SELECT id FROM attempts WHERE state = 'planned' AND owner <> :owner
+    AND NOT EXISTS (SELECT 1 FROM owners WHERE owners.owner = attempts.owner AND owners.heartbeat_at >= :alive_since)
+  ORDER BY id LIMIT :limit)
+  AND state = 'planned' AND owner <> :owner
+RETURNING id, order_id
+
+-- name: attempts_stale
+-- Armed and never decided: the owner is dead, or the upstream deadline has long passed whoever owns it.
+SELECT id, order_id FROM attempts WHERE state = 'sending'
+  AND (sending_at < :deadline
+       OR NOT EXISTS (SELECT 1 FROM owners WHERE owners.owner = attempts.owner AND owners.heartbeat_at >= :alive_since))
+ORDER BY id LIMIT :limit
+
+-- name: owner_beat
+INSERT INTO owners(owner, started_at, heartbeat_at) VALUES(:owner, :now, :now)
+ON CONFLICT(owner) DO UPDATE SET heartbeat_at = :now
+
+-- name: owner_leave
+DELETE FROM owners WHERE owner = :owner

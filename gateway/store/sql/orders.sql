@@ -1,0 +1,66 @@
+-- Statements of the life of an order. Locks are taken in one order everywhere: the order row, then its user's accounts by id.
+
+-- name: order_by_idem_key
+-- The order an idempotency key already stands for.
+SELECT id, fingerprint, state FROM orders WHERE user_id = :user_id AND idem_key = :idem_key
+
+-- name: order_unheard
+-- The newest identical order whose answer is known not to have reached its caller: the connection broke, or the process that should
+-- have answered is dead. A failed order is not given again: nothing was charged for it.
+SELECT id FROM orders
+WHERE user_id = :user_id AND fingerprint = :fingerprint AND created_at >= :since AND idem_key IS NULL
+  AND answered_at IS NULL AND state <> 'failed'
+  AND (unheard_at IS NOT NULL
+       OR NOT EXISTS (SELECT 1 FROM owners WHERE owners.owner = orders.answerer AND owners.heartbeat_at >= :alive_since))
+ORDER BY created_at DESC, id DESC LIMIT 1
+
+-- name: order_within_window
+-- The newest identical order inside the user's own duplicate window.
+SELECT id FROM orders
+WHERE user_id = :user_id AND fingerprint = :fingerprint AND created_at >= :since AND state <> 'failed'
+ORDER BY created_at DESC, id DESC LIMIT 1
+
+-- name: order_replay
+-- The answer is being given again, by this process: whether it arrives is a new question.
+UPDATE orders SET unheard_at = NULL, answerer = :answerer, replays = replays + 1 WHERE id = :id RETURNING id
+
+-- name: order_insert
+INSERT INTO orders(id, user_id, idem_key, fingerprint, service_id, type, fields, quantity, currency, rate, rule, charge,
+                   state, shown, routes, can_refill, can_cancel, answerer, created_at, updated_at)
+VALUES(:id, :user_id, :idem_key, :fingerprint, :service_id, :type, :fields, :quantity, :currency, :rate, :rule, :charge,
+       :state, :shown, :routes, :can_refill, :can_cancel, :answerer, :now, :now)
+
+-- name: order_lock
+-- The order row, locked: the first lock of every command that touches an order.
+SELECT id, user_id, type, fields, service_id, quantity, currency, charge, refunded, state, shown, start_count, remains, review,
+       routes, can_refill, can_cancel, cancel_requested_at, created_at
+FROM orders WHERE id = :id {FOR_UPDATE}
+
+-- name: order_update
+-- What a step made of an order; the state it was read in stands in the WHERE so that nothing moves it twice.
+UPDATE orders SET state = :state, shown = :shown, refunded = :refunded, start_count = :start_count, remains = :remains,
+       review = :review, failure = COALESCE(:failure, failure), updated_at = :now
+WHERE id = :id AND state = :state_before RETURNING id
+
+-- name: order_answered
+-- The caller has the answer: a later identical add is a new order. Nothing else hangs on it.
+UPDATE orders SET answered_at = :now WHERE id = :id AND user_id = :user_id
+
+-- name: order_unheard_mark
+-- The caller was gone before the answer was out: an identical add within a day is the same wish again.
+UPDATE orders SET unheard_at = :now WHERE id = :id AND user_id = :user_id AND answered_at IS NULL
+
+-- name: order_cancel_requested
+UPDATE orders SET cancel_requested_at = :now, updated_at = :now WHERE id = :id
+
+-- name: orders_status
+-- What a status call shows, of the caller's own orders only.
+SELECT id, charge - refunded AS charge, start_count, remains, state, shown, currency FROM orders
+WHERE user_id = :user_id AND id {ANY:ids}
+
+-- name: orders_count_by_state
+SELECT state, COUNT(*) AS orders, SUM(charge) AS charge FROM orders GROUP BY state
+
+-- name: orders_in_doubt
+-- Unknown orders: how many and how much money hangs on them.
+SELECT COUNT(*) AS orders, SUM(charge) AS charge FROM orders WHERE state = 'unknown'

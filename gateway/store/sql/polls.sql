@@ -1,0 +1,28 @@
+-- Statements of polling: what is asked again, when, and by whom. A lease only saves work; correctness never depends on it.
+
+-- name: poll_insert
+INSERT INTO polls(order_id, provider, upstream_order, due_at, accepted_at) VALUES(:order_id, :provider, :upstream_order, :due_at, :now)
+ON CONFLICT(order_id) DO NOTHING
+
+-- name: polls_claim
+-- Orders of one provider that are due, leased to the asker. The condition stands on the claimed row itself: on a joined table,
+-- SKIP LOCKED hands out duplicates.
+UPDATE polls SET lease_owner = :owner, lease_until = :lease_until WHERE order_id IN (
+  SELECT order_id FROM polls WHERE provider = :provider AND due_at <= :now AND lease_until < :now
+  ORDER BY due_at, order_id LIMIT :limit {FOR_UPDATE} {SKIP_LOCKED})
+  AND due_at <= :now AND lease_until < :now
+RETURNING order_id, upstream_order, due_at, accepted_at, terminal_at, misses
+
+-- name: poll_schedule
+UPDATE polls SET due_at = :due_at, lease_until = 0, misses = :misses, terminal_at = :terminal_at WHERE order_id = :order_id
+
+-- name: poll_soon
+-- Something was asked of the panel about this order: look soon.
+UPDATE polls SET due_at = :due_at WHERE order_id = :order_id AND due_at > :due_at
+
+-- name: poll_drop
+DELETE FROM polls WHERE order_id = :order_id
+
+-- name: polls_lag
+-- How long the order that has waited longest beyond its time has waited, by provider.
+SELECT provider, MIN(due_at) AS due_at, COUNT(*) AS orders FROM polls GROUP BY provider
