@@ -101,7 +101,7 @@ def is_user_account(code: str) -> bool:
     return code.startswith("user:")
 
 
-def deposit(user_id: int, amount: int, currency: str, *, reference: str) -> Transfer:
+def deposit(user_id: int, amount: int, *, currency: str, reference: str) -> Transfer:
     """Money a user paid in; one reference is credited once."""
     return Transfer(
         tx_key=f"dep:{_word(reference)}",
@@ -113,7 +113,7 @@ def deposit(user_id: int, amount: int, currency: str, *, reference: str) -> Tran
     )
 
 
-def adjust(user_id: int, amount: int, currency: str, *, ticket: str) -> Transfer:
+def adjust(user_id: int, amount: int, *, currency: str, ticket: str) -> Transfer:
     """An operator's correction; a negative amount takes money back. One ticket moves money once."""
     source, dest = world(currency), available(user_id)
     if amount < 0:
@@ -128,22 +128,22 @@ def adjust(user_id: int, amount: int, currency: str, *, ticket: str) -> Transfer
     )
 
 
-def hold(order_id: int, user_id: int, charge: int, currency: str) -> tuple[Transfer, ...]:
+def hold(order_id: int, user_id: int, charge: int, *, currency: str) -> tuple[Transfer, ...]:
     """The charge of a new order leaves what the user can spend; an order that costs nothing holds nothing."""
-    return _order_transfer(Kind.HOLD, order_id, (available(user_id), held(user_id)), charge, currency)
+    return _order_transfer(Kind.HOLD, order_id, (available(user_id), held(user_id)), charge=charge, currency=currency)
 
 
-def capture(order_id: int, user_id: int, charge: int, currency: str) -> tuple[Transfer, ...]:
+def capture(order_id: int, user_id: int, charge: int, *, currency: str) -> tuple[Transfer, ...]:
     """The panel took the order: the charge is ours."""
-    return _order_transfer(Kind.CAPTURE, order_id, (held(user_id), sales(currency)), charge, currency)
+    return _order_transfer(Kind.CAPTURE, order_id, (held(user_id), sales(currency)), charge=charge, currency=currency)
 
 
-def void(order_id: int, user_id: int, charge: int, currency: str) -> tuple[Transfer, ...]:
+def void(order_id: int, user_id: int, charge: int, *, currency: str) -> tuple[Transfer, ...]:
     """The order was never placed: the whole charge is the user's again."""
-    return _order_transfer(Kind.VOID, order_id, (held(user_id), available(user_id)), charge, currency)
+    return _order_transfer(Kind.VOID, order_id, (held(user_id), available(user_id)), charge=charge, currency=currency)
 
 
-def refund(order_id: int, user_id: int, due: int, refunded: int, currency: str) -> tuple[Transfer, ...]:
+def refund(order_id: int, user_id: int, due: int, *, refunded: int, currency: str) -> tuple[Transfer, ...]:
     """What is still owed of a refund of `due` units in all, `refunded` of them paid; nothing is ever taken back."""
     if due <= refunded:
         return ()
@@ -161,7 +161,7 @@ def refund(order_id: int, user_id: int, due: int, refunded: int, currency: str) 
     )
 
 
-def cost(order_id: int, name: str, amount: int, currency: str, *, n: int = 0) -> tuple[Transfer, ...]:
+def cost(order_id: int, name: str, amount: int, *, currency: str, n: int = 0) -> tuple[Transfer, ...]:
     """What an order costs us at provider `name`, in its currency; corrections count `n` up and may be negative."""
     if amount == 0:
         return ()
@@ -182,7 +182,7 @@ def cost(order_id: int, name: str, amount: int, currency: str, *, n: int = 0) ->
 
 
 def _order_transfer(
-    kind: Kind, order_id: int, way: tuple[str, str], charge: int, currency: str
+    kind: Kind, order_id: int, way: tuple[str, str], *, charge: int, currency: str
 ) -> tuple[Transfer, ...]:
     """Move a whole charge one way; each of these moments happens at most once an order."""
     assert charge >= 0, f"order {order_id}: charge {charge}"

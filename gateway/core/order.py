@@ -130,13 +130,15 @@ def step(order: Order, event: OrderEvent, *, cost: Cost | None = None) -> Step:
     state = _target(order, event)
     match event:
         case OrderEvent.ACCEPTED:
-            transfers = ledger.capture(order.id, order.user_id, order.charge, order.currency)
+            transfers = ledger.capture(order.id, order.user_id, order.charge, currency=order.currency)
             if cost is not None:
-                transfers += ledger.cost(order.id, cost.provider, cost.amount, cost.currency)
+                transfers += ledger.cost(order.id, cost.provider, cost.amount, currency=cost.currency)
             return Step(order=msgspec.structs.replace(order, state=state), transfers=transfers)
         case OrderEvent.DROPPED:
             dropped = msgspec.structs.replace(order, state=state, shown=SHOWN[state], remains=order.quantity)
-            return Step(order=dropped, transfers=ledger.void(order.id, order.user_id, order.charge, order.currency))
+            return Step(
+                order=dropped, transfers=ledger.void(order.id, order.user_id, order.charge, currency=order.currency)
+            )
         case _:
             return Step(order=msgspec.structs.replace(order, state=state, shown=SHOWN[state]))
 
@@ -202,7 +204,7 @@ def _pay(order: Order, debt: Owed | None) -> Step:
     """Pay what is owed beyond what was paid; never take back."""
     if debt is None or debt.due <= order.refunded:
         return Step(order=order)
-    transfers = ledger.refund(order.id, order.user_id, debt.due, order.refunded, order.currency)
+    transfers = ledger.refund(order.id, order.user_id, debt.due, refunded=order.refunded, currency=order.currency)
     return Step(order=msgspec.structs.replace(order, refunded=debt.due), transfers=transfers)
 
 

@@ -82,7 +82,7 @@ def place(new: NewOrder, *, now: int) -> Steps[Placed]:
     if earlier is not None:
         return Placed(order_id=earlier, attempt=None)
     order = new.order
-    for transfer in ledger.hold(order.id, order.user_id, order.charge, order.currency):
+    for transfer in ledger.hold(order.id, order.user_id, order.charge, currency=order.currency):
         if not (yield from post(transfer, now)):  # stored by a run whose commit was unclear
             attempts = yield from read_attempts(order.id)
             return Placed(order_id=order.id, attempt=attempts[0])

@@ -1,0 +1,161 @@
+"""Commands on users: make one with its two accounts, change what it may choose, credit it, suspend it, list all."""
+
+from typing import Final, Literal
+
+import msgspec
+
+from gateway.core import ledger
+from gateway.core.dialects import UserDialect
+from gateway.core.user import User
+from gateway.store.engine import Query, Refused, Row, Steps
+from gateway.store.events import record
+from gateway.store.ledger import post
+
+USERS_LISTED_MAX: Final = 10_000  # users of one list; a bigger house asks by name
+
+
+class NameTaken(Refused):
+    """A user of that name exists with other settings, or in another currency."""
+
+
+class NoSuchUser(Refused):
+    """There is no user of that name."""
+
+
+class Choices(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be set for one user."""
+
+    tier: str = ""
+    dialect: UserDialect = UserDialect()
+    duplicate_window: int = 0  # seconds
+    answer: Literal["wait", "immediate"] = "wait"
+
+
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
+    """One user with what it has."""
+
+    user: User
+    currency: str
+    avail: int  # units
+    held: int  # units
+    created_at: int  # ms
+
+
+def create_user(name: str, currency: str, choices: Choices, *, actor: str, now: int) -> Steps[User]:
+    """Make a user with an empty balance; raises NameTaken."""
+    made = yield Query("user_insert", {"name": name, "currency": currency, "now": now, **_columns(choices)})
+    if not made:
+        raise NameTaken(f"there is a user {name!r} already")
+    user_id = made[0]["id"]
+    accounts: dict[str, int] = {}
+    for column, code in (("avail", ledger.available(user_id)), ("held", ledger.held(user_id))):
+        opened = yield Query("account_open_user", {"code": code, "user_id": user_id, "currency": currency})
+        accounts[column] = opened[0]["id"]
+    yield Query("user_accounts", {"id": user_id, **accounts})
+    yield from record("user.created", actor=actor, user_id=user_id, after=_json(choices), now=now)
+    return (yield from user_named(name))
+
+
+def user_named(name: str) -> Steps[User]:
+    """The user of that name; raises NoSuchUser."""
+    rows = yield Query("user_by_name", {"name": name})
+    if not rows:
+        raise NoSuchUser(f"there is no user {name!r}")
+    return read_user(rows[0])
+
+
+def list_users(name: str | None = None) -> Steps[tuple[Listed, ...]]:
+    """Users with their balances, first made first; with a name only that one."""
+    rows = yield Query("users_list", {"name": name, "limit": USERS_LISTED_MAX})
+    return tuple(
+        Listed(
+            user=read_user(row),
+            currency=row["currency"],
+            avail=row["avail"],
+            held=row["held"],
+            created_at=row["created_at"],
+        )
+        for row in rows
+    )
+
+
+def credit_user(name: str, amount: int, *, reference: str, actor: str, now: int) -> Steps[bool]:
+    """Credit a deposit, or take back with a negative amount; one reference moves money once.
+
+    Answers False when the reference was credited before with the same amount. Raises NoSuchUser, KeyTaken when the
+    reference stands for another amount or user, NotEnoughFunds when more is taken back than is there.
+    """
+    rows = yield Query("user_by_name", {"name": name})
+    if not rows:
+        raise NoSuchUser(f"there is no user {name!r}")
+    user_id, currency = rows[0]["id"], rows[0]["currency"]
+    if amount > 0:
+        transfer = ledger.deposit(user_id, amount, currency=currency, reference=reference)
+    else:
+        transfer = ledger.adjust(user_id, amount, currency=currency, ticket=reference)
+    posted = yield from post(transfer, now)
+    if posted:
+        after = f'{{"amount":{amount}}}'
+        yield from record("user.credited", actor=actor, user_id=user_id, after=after, reason=reference, now=now)
+    return posted
+
+
+def set_state(name: str, state: Literal["active", "suspended"], *, actor: str, reason: str, now: int) -> Steps[None]:
+    """Suspend a user, whose keys then answer like unknown ones while orders go on; or let it in again."""
+    user = yield from user_named(name)
+    if user.state == state:
+        return
+    yield Query("user_state", {"id": user.id, "state": state})
+    yield from record(
+        f"user.{state}",
+        actor=actor,
+        user_id=user.id,
+        before=f'"{user.state}"',
+        after=f'"{state}"',
+        reason=reason,
+        now=now,
+    )
+
+
+def set_choices(name: str, choices: Choices, *, actor: str, now: int) -> Steps[User]:
+    """Change a user's tier, dialect or habits; answers the user as it is then."""
+    user = yield from user_named(name)
+    before = Choices(tier=user.tier, dialect=user.dialect, duplicate_window=user.duplicate_window, answer=user.answer)
+    if choices != before:
+        yield Query("user_settings", {"id": user.id, **_columns(choices)})
+        yield from record(
+            "user.changed", actor=actor, user_id=user.id, before=_json(before), after=_json(choices), now=now
+        )
+    return (yield from user_named(name))
+
+
+def read_user(row: Row) -> User:
+    """A row of users as the value the house speaks in."""
+    return User(
+        id=row["id"],
+        name=row["name"],
+        state=row["state"],
+        tier=row["tier"],
+        dialect=UserDialect(
+            name=row["dialect"], order_id=row["order_id"], escaped_newlines=bool(row["escaped_newlines"])
+        ),
+        duplicate_window=row["duplicate_window"],
+        answer=row["answer"],
+        avail_account=row["avail_account"],
+        held_account=row["held_account"],
+    )
+
+
+def _columns(choices: Choices) -> dict[str, int | str]:
+    return {
+        "tier": choices.tier,
+        "dialect": choices.dialect.name,
+        "order_id": choices.dialect.order_id,
+        "escaped_newlines": int(choices.dialect.escaped_newlines),
+        "duplicate_window": choices.duplicate_window,
+        "answer": choices.answer,
+    }
+
+
+def _json(choices: Choices) -> str:
+    return msgspec.json.encode(choices).decode()
