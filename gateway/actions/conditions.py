@@ -5,7 +5,7 @@ Kept in memory only: it saves work and spares a panel, nothing is lost when it i
 
 from typing import Final
 
-from gateway.core.outcome import RejectKind
+from gateway.core.rejections import RejectKind
 from gateway.core.routing import Condition
 
 # How long a provider gets no new orders after it refused one for a reason that the next order would meet too, in

@@ -6,6 +6,7 @@ the order may wait. What is unclear is stored as unknown and left alone.
 """
 
 import asyncio
+import time
 from functools import partial
 from typing import Final
 
@@ -13,12 +14,13 @@ import msgspec
 import structlog
 
 from gateway.actions.desk import Desk
+from gateway.actions.spent import note_wait
 from gateway.core.attempt import Attempt
 from gateway.core.errors import TEXT_UNAVAILABLE
 from gateway.core.messages import AddRequest
 from gateway.core.order import OrderState
-from gateway.core.outcome import NotSent, Outcome, Rejected, answer_text, user_fault
-from gateway.providers.client import Fenced
+from gateway.core.outcome import NotSent, Outcome, Rejected, answer_text
+from gateway.providers.said import Fenced
 from gateway.store.attempts import Decided, Job, Verdict, arm, decide, job
 from gateway.store.engine import StoreError
 
@@ -65,14 +67,27 @@ async def _send(desk: Desk, work: Job) -> Outcome | None:
     attempt = work.attempt
     client = desk.providers.get(attempt.provider)
     if client is None:
-        return NotSent(why="the provider is no longer configured")
+        return NotSent("the provider is no longer configured")
     held = desk.condition(attempt.provider).held
     if held is not None:
-        return NotSent(why=f"the provider is held: {held}")
+        return NotSent(f"the provider is held: {held}")
     now = desk.clock()
     request = AddRequest(service=attempt.provider_service, fields=work.fields, idempotency_key=None)
-    outcome = await client.place(request, lambda: desk.store.run(partial(arm, attempt, now=now)))
-    return None if isinstance(outcome, Fenced) else outcome
+    store_away: list[StoreError] = []
+
+    async def arm_it() -> bool:
+        try:
+            return await desk.store.run(partial(arm, attempt, now=now))
+        except StoreError as error:
+            store_away.append(error)
+            return False
+
+    began = time.perf_counter()
+    outcome = await client.place(request, arm_it)
+    note_wait(time.perf_counter() - began)
+    if isinstance(outcome, Fenced):
+        return NotSent(f"the books could not be written: {store_away[0]}") if store_away else None
+    return outcome
 
 
 async def _decide(desk: Desk, work: Job, outcome: Outcome, text: str) -> Decided | None:
@@ -97,7 +112,7 @@ async def _decide(desk: Desk, work: Job, outcome: Outcome, text: str) -> Decided
 
 def _text(outcome: Outcome) -> str:
     """What the user is told should this outcome be the last: the reason only when it is theirs."""
-    if isinstance(outcome, Rejected) and user_fault(outcome.kind):
+    if isinstance(outcome, Rejected) and outcome.users_fault:
         return answer_text(outcome)
     return TEXT_UNAVAILABLE
 

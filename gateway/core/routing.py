@@ -12,6 +12,7 @@ import msgspec
 
 from gateway.core.attempt import AttemptState
 from gateway.core.catalogue import Route, Service
+from gateway.core.money import PIECES_PER_RATE
 from gateway.core.service import OrderDetails
 
 
@@ -100,7 +101,8 @@ def obstacle(route: Route, details: OrderDetails, condition: Condition, *, enabl
 
 def cost_of(route: Route, details: OrderDetails) -> Decimal:
     """What the provider will ask for the order, in its own currency, exactly as its rate says."""
-    return route.cost_rate if details.flat else route.cost_rate * details.billable / 1000
+    pieces = Decimal(details.billable)
+    return route.cost_rate * pieces if details.flat else route.cost_rate * pieces / PIECES_PER_RATE
 
 
 def next_route(routes: Iterable[PlannedRoute], tried: Iterable[Tried]) -> PlannedRoute | None:

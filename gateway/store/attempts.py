@@ -197,7 +197,7 @@ def _checked(attempt: Attempt, outcome: Outcome) -> Steps[tuple[Outcome, str | N
         for row in (yield Query("attempt_holder", params)):
             if row["order_id"] != attempt.order_id:
                 why = f"{attempt.provider} answered {outcome.upstream_order}, an id that order {row['order_id']} has"
-                return Unknown(why=why), why
+                return Unknown(why), why
     return outcome, None
 
 

@@ -185,7 +185,7 @@ def _earlier(new: NewOrder, now: int) -> Steps[int | None]:
                 raise IdempotencyKeyReused(f"order {row['id']} was placed under the same key with other parameters")
             return int(row["id"]) if row["id"] != new.order.id else None
         return None
-    same = {"user_id": user_id, "fingerprint": new.fingerprint}
+    same: dict[str, int | str] = {"user_id": user_id, "fingerprint": new.fingerprint}
     alive = {"since": now - REPLAY_MS, "alive_since": now - OWNER_DEAD_MS}
     for row in (yield Query("order_unheard", {**same, **alive})):
         yield Query("order_replay", {"id": row["id"], "answerer": new.owner})

@@ -349,5 +349,5 @@ def _translate(error: BaseException) -> StoreError:
     if isinstance(error, (*_CONFLICTS, asyncpg.QueryCanceledError)):
         return StoreBusy(f"a lock did not come free in time: {error}")
     if isinstance(error, _SERVER_AWAY):
-        return StoreUnavailable(f"PostgreSQL is away: {error or type(error).__name__}")
+        return StoreUnavailable(f"PostgreSQL is away: {str(error) or type(error).__name__}")
     return StoreError(str(error))

@@ -1,0 +1,192 @@
+"""Outcomes: what is proved about one transmission of an `add`, by evidence alone.
+
+    never sent   nothing left this machine: no request header was begun
+    rejected     a panel clearly refused, for a known reason
+    accepted     a panel gave one usable id, and nothing in its answer speaks against it
+    unknown      everything else: no retry, no other route, no refund until it is resolved
+
+`classify_add` is total: any evidence gives one of the four and nothing is ever raised, because it stands between an
+order that may exist and the money for it. Exception classes decide nothing; RELIABILITY.md sections 1.5 and 1.6 have
+the table with what was measured.
+"""
+
+from typing import Final, TypeAlias
+from urllib.parse import urlsplit
+
+import msgspec
+
+from gateway.core.answers import order_ids
+from gateway.core.errors import (
+    TEXT_INCORRECT_LINK,
+    TEXT_INCORRECT_QUANTITY,
+    TEXT_INCORRECT_REQUEST,
+    TEXT_UNAVAILABLE,
+)
+from gateway.core.lenient import Json, NotJson, find_error_text, parse_json
+from gateway.core.rejections import USERS_FAULT, RejectKind, error_kind
+from gateway.core.scalars import as_id
+
+_EXCERPT: Final = 200  # characters of a panel's own words that are kept
+
+# HTTP refusals that come before any application code ran (RELIABILITY.md section 1.6).
+_HTTP_REFUSALS: Final = {
+    401: RejectKind.CREDENTIALS,
+    403: RejectKind.THROTTLED,
+    404: RejectKind.REQUEST,
+    405: RejectKind.REQUEST,
+    413: RejectKind.FIELD,
+    414: RejectKind.FIELD,
+    415: RejectKind.REQUEST,
+    429: RejectKind.THROTTLED,
+    431: RejectKind.REQUEST,
+}
+_REDIRECTS: Final = range(300, 400)
+_FIVE_HUNDREDS: Final = range(500, 600)
+_GOOD: Final = range(200, 300)
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What was observed of one transmission."""
+
+    sent: bool  # whether a request header was begun; set before it is, so that doubt counts as sent
+    status: int | None = None  # None: no whole response head
+    body: bytes = b""
+    complete: bool = False  # whether the body ended as its framing said
+    framed: bool = False  # whether it had a framing: Content-Length or chunked, not just the connection's end
+    location: str | None = None  # of a redirect
+    url: str = ""  # where it was sent
+    failure: str = ""  # what went wrong in our own words, keys struck out
+
+
+class NotSent(msgspec.Struct, frozen=True):
+    """Nothing left this machine."""
+
+    why: str
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """A panel clearly refused."""
+
+    kind: RejectKind
+    text: str  # the panel's own words, for the operator
+
+    @property
+    def users_fault(self) -> bool:
+        """Whether every other panel would refuse it as well."""
+        return self.kind in USERS_FAULT
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """A panel took the order."""
+
+    upstream_order: str
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """Nobody can tell."""
+
+    why: str
+
+
+Outcome: TypeAlias = NotSent | Rejected | Accepted | Unknown
+
+
+def classify_add(evidence: Evidence, own: dict[str, RejectKind] | None = None) -> Outcome:
+    """What the evidence proves; `own` are the provider's own error texts."""
+    if not evidence.sent:
+        return NotSent(evidence.failure or "nothing was sent")
+    if evidence.status is None or not evidence.complete:
+        return Unknown(evidence.failure or "the answer broke off")
+    if evidence.status in _FIVE_HUNDREDS:
+        return Unknown(f"HTTP {evidence.status}: {_excerpt(evidence.body)}")
+    if evidence.status in _REDIRECTS:
+        return _redirected(evidence)
+    try:
+        value = parse_json(evidence.body, strict=True)
+    except NotJson as error:
+        return _without_json(evidence, str(error))
+    return _from_json(evidence, value, own)
+
+
+def answer_text(outcome: Rejected) -> str:
+    """What a user reads of a refusal: a text of ours; the panel's may carry its name, our balance or our key."""
+    match outcome.kind:
+        case RejectKind.LINK:
+            return TEXT_INCORRECT_LINK
+        case RejectKind.QUANTITY:
+            return TEXT_INCORRECT_QUANTITY
+        case RejectKind.FIELD:
+            return TEXT_INCORRECT_REQUEST
+        case _:
+            return TEXT_UNAVAILABLE
+
+
+def _from_json(evidence: Evidence, value: Json, own: dict[str, RejectKind] | None) -> Outcome:
+    ids = order_ids(value)
+    text = find_error_text(value)
+    if text is not None and ids:
+        return Unknown(f"an order id beside an error: {text[:_EXCERPT]}")
+    if text is not None:
+        kind = error_kind(text, own)
+        if kind is None or kind is RejectKind.ORDER:
+            return _http_refusal(evidence) or Unknown(f"an error that proves nothing: {text[:_EXCERPT]}")
+        return Rejected(kind, text[:_EXCERPT])
+    if not ids:
+        return _http_refusal(evidence) or Unknown(f"no order id in {_excerpt(evidence.body)}")
+    if evidence.status not in _GOOD:
+        return Unknown(f"HTTP {evidence.status} with an order id")
+    return _from_ids(evidence, value, ids)
+
+
+def _from_ids(evidence: Evidence, value: Json, ids: tuple[Json, ...]) -> Outcome:
+    """One usable id, under however many names, is an acceptance."""
+    usable = {as_id(each) for each in ids}
+    (first, *others) = usable
+    if first is None or others:
+        return Unknown(f"no single usable order id in {_excerpt(evidence.body)}")
+    if not isinstance(value, dict) and not evidence.framed:
+        # Cut off, `12345` is a valid `123`: a bare number counts only where its length was announced.
+        return Unknown(f"a bare number whose end was not announced: {first}")
+    return Accepted(first)
+
+
+def _without_json(evidence: Evidence, why: str) -> Outcome:
+    """A body that is not one JSON value: a page, nothing, or PHP notices before it (Q71)."""
+    refused = _http_refusal(evidence)
+    if refused is not None:
+        return refused
+    try:
+        value = parse_json(evidence.body, strict=False)
+    except NotJson:
+        return Unknown(f"{why}: {_excerpt(evidence.body)}")
+    ids = order_ids(value)
+    if isinstance(value, dict) and len(ids) == 1 and find_error_text(value) is None and evidence.status in _GOOD:
+        return _from_ids(evidence, value, ids)
+    return Unknown(f"{why}: {_excerpt(evidence.body)}")
+
+
+def _http_refusal(evidence: Evidence) -> Rejected | None:
+    kind = None if evidence.status is None else _HTTP_REFUSALS.get(evidence.status)
+    return None if kind is None else Rejected(kind, f"HTTP {evidence.status}: {_excerpt(evidence.body)}")
+
+
+def _redirected(evidence: Evidence) -> Outcome:
+    """A redirect that only corrects the address's spelling came before any application code; others are unknown."""
+    if evidence.location is not None and _same_but_spelling(evidence.url, evidence.location):
+        return Rejected(RejectKind.REQUEST, f"redirected to {evidence.location[:_EXCERPT]}: configure that address")
+    return Unknown(f"HTTP {evidence.status} to {(evidence.location or '')[:_EXCERPT]!r}")
+
+
+def _same_but_spelling(asked: str, told: str) -> bool:
+    """Whether two addresses differ in scheme, host and a slash at the end alone."""
+    try:
+        before, after = urlsplit(asked), urlsplit(told)
+    except ValueError:
+        return False
+    if after.scheme not in ("http", "https", "") or not before.path:
+        return False
+    return before.path.rstrip("/") == after.path.rstrip("/") and (after.query in ("", before.query))
+
+
+def _excerpt(body: bytes) -> str:
+    return repr(body[:_EXCERPT].decode("utf-8", "replace"))

@@ -1,0 +1,112 @@
+"""Rejections: what the error texts of panels mean, as a table; a text that is not in it proves nothing.
+
+A text is folded (lower case, punctuation and digits gone) and looked up by substring. A text that is vague or smells
+of time (`try again`, `internal error`, `database`) never counts as a refusal, whatever else stands in it: panels have
+been seen to say so and place the order all the same (RELIABILITY.md section 1.6, U17). The texts are PROTOCOL.md
+section 5's.
+"""
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+
+class RejectKind(StrEnum):
+    """Why a panel refused an order."""
+
+    CREDENTIALS = "credentials"  # our key there is not good
+    FUNDS = "funds"  # our balance there is too low
+    SERVICE = "service"  # it does not have, or no longer sells, the service
+    QUANTITY = "quantity"  # outside its limits
+    LINK = "link"  # the link is wrong
+    FIELD = "field"  # another field of the order is wrong
+    LINK_ACTIVE = "link_active"  # it is still working on an order with that link
+    THROTTLED = "throttled"  # too many calls
+    REQUEST = "request"  # it does not understand us: a configuration error
+    ORDER = "order"  # no such order; on `add` it means nothing
+
+
+# Kinds that are the user's own mistake: every other panel would refuse as well.
+USERS_FAULT: Final = frozenset({RejectKind.QUANTITY, RejectKind.LINK, RejectKind.FIELD})
+
+_VAGUE: Final = (
+    *("timeout", "timed out", "time out", "try again", "try later", "internal", "server error", "database"),
+    *("something went wrong", "processing", "maintenance", "temporarily", "unexpected", "connection", "deadlock"),
+)
+
+# The first match counts, so a longer text stands before one that is part of it.
+_TEXTS: Final[tuple[tuple[RejectKind, tuple[str, ...]], ...]] = (
+    (
+        RejectKind.LINK_ACTIVE,
+        ("active order with this link", "neworder error link duplicate", "wait until order being completed"),
+    ),
+    (
+        RejectKind.CREDENTIALS,
+        (
+            *("invalid api key", "incorrect api key", "api key is required", "wrong api key"),
+            *("user inactive", "account is inactive", "api is disable", "invalid key", "unauthorized"),
+        ),
+    ),
+    (
+        RejectKind.FUNDS,
+        (
+            *("not enough funds", "neworder error not enough funds", "insufficient balance", "insufficient funds"),
+            *("sufficient balance", "not enough balance", "low balance"),
+        ),
+    ),
+    (
+        RejectKind.SERVICE,
+        (
+            *("incorrect service id", "error incorrect service id", "incorrect service", "service not found"),
+            *("service id does not exist", "disabled service", "service is not available", "invalid service"),
+            *("service disabled", "service is disabled", "service does not exist"),
+        ),
+    ),
+    (
+        RejectKind.THROTTLED,
+        ("too many requests", "rate limit", "neworder error too many orders", "too many orders"),
+    ),
+    (
+        RejectKind.QUANTITY,
+        (
+            *("quantity less than", "less than minim", "quantity more than", "more than maxim"),
+            *("neworder error min quantity", "neworder error max quantity", "must be greater than"),
+            *("must be less than", "incorrect quantity", "invalid quantity", "quantity is required"),
+        ),
+    ),
+    (RejectKind.LINK, ("incorrect link", "bad link", "neworder error link", "invalid link", "link is required")),
+    (RejectKind.ORDER, ("incorrect order id", "order not found", "no order was placed with this order")),
+    (
+        RejectKind.REQUEST,
+        ("incorrect request", "unknown action", "action is invalid", "invalid action", "missing required parameter"),
+    ),
+    (
+        RejectKind.FIELD,
+        (
+            *("field is required", "invalid comments", "incorrect comments", "comments is required", "incorrect runs"),
+            *("incorrect interval", "incorrect username", "incorrect posts", "incorrect min", "incorrect max"),
+            *("incorrect delay", "incorrect expiry", "incorrect hashtag", "incorrect usernames", "incorrect media"),
+            *("incorrect answer", "incorrect keywords", "incorrect country", "incorrect device", "incorrect groups"),
+        ),
+    ),
+)
+
+
+def fold_text(text: str) -> str:
+    """A text as it is looked up: lower case, letters of any alphabet, single spaces."""
+    return " ".join(re.sub(r"[\W\d_]+", " ", text.lower()).split())
+
+
+def error_kind(text: str, own: Mapping[str, RejectKind] | None = None) -> RejectKind | None:
+    """What a panel's error text proves, or None when nothing; `own` are this provider's texts, which go first."""
+    folded = fold_text(text)
+    for known, kind in (own or {}).items():
+        if fold_text(known) in folded:
+            return kind
+    if any(word in folded for word in _VAGUE):
+        return None
+    for kind, texts in _TEXTS:
+        if any(known in folded for known in texts):
+            return kind
+    return None

@@ -1,0 +1,197 @@
+"""The client of one provider: ask it something, tell it something, or place an order, each within its limits.
+
+Three ways, three rules (RELIABILITY.md section 1.7). *Ask* is for reads: kept-alive connections, retried. *Tell* is
+for `refill` and `cancel`: once, on a fresh connection. *Place* is for `add`: once, on a fresh connection, armed in
+the store right before the first byte, judged by evidence. Nothing raises for what the world does; it is answered as a
+value.
+"""
+
+import asyncio
+from base64 import b64encode
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol
+from urllib.parse import quote
+
+import msgspec
+
+from gateway.core.answers import read_reply
+from gateway.core.fields import HttpRequest
+from gateway.core.messages import (
+    Action,
+    AddRequest,
+    ErrorReply,
+    Reply,
+    Request,
+    ServicesRequest,
+    Unreadable,
+    action_of,
+)
+from gateway.core.outcome import Evidence, NotSent, Outcome, classify_add
+from gateway.core.requests import write_request
+from gateway.providers.limits import Gate, NoTurn, Pacer
+from gateway.providers.retry import Budget, retry_read
+from gateway.providers.said import Failed, Fenced
+from gateway.providers.upstream import REPLY_BYTES_MAX, SERVICES_BYTES_MAX, Upstream
+from gateway.providers.wire import Closed, Fence, Limits, exchange, open_transport, tls_context
+
+_REDIRECTS: Final = range(300, 400)
+_CLIENT_ERRORS: Final = 400
+_BUSY: Final = (408, 425, 429)
+_SERVER_ERRORS: Final = 500
+_KEY_MIN: Final = 6  # a shorter key would strike out ordinary words
+# Reads of one provider at once: the poller, the balance, the list, and one to spare.
+READS_MAX: Final = 4
+
+
+class Observer(Protocol):
+    """Who is told of calls; the metrics are one."""
+
+    def upstream_call(self, provider: str, action: str, outcome: str, *, seconds: float) -> None:
+        """A provider was called; `outcome` is of a closed set."""
+        ...
+
+    def upstream_retry(self, provider: str) -> None:
+        """A read is asked again."""
+        ...
+
+
+class ProviderClient:
+    """One provider's client; to be closed when the provider leaves."""
+
+    def __init__(self, upstream: Upstream, observer: Observer) -> None:
+        self.upstream = upstream
+        self._observer = observer
+        self._tls = tls_context(upstream)
+        self._reader = open_transport(upstream, connections=READS_MAX + 2, keep=True, tls=self._tls)
+        pacer = Pacer(upstream.requests_per_second)
+        self._reads = Gate(READS_MAX, pacer)
+        self._orders = Gate(upstream.concurrency, pacer)
+        self._budget = Budget()
+        self._spellings = _spellings(upstream.key)
+
+    async def aclose(self) -> None:
+        """Close what is kept alive."""
+        await self._reader.aclose()
+
+    async def ask(self, request: Request) -> Reply | Unreadable | Failed:
+        """Read something, up to three times; any of the answers may be no news."""
+        return await retry_read(
+            lambda: self._ask_once(request),
+            self._budget,
+            lambda: self._observer.upstream_retry(self.upstream.name),
+        )
+
+    async def tell(self, request: Request) -> Reply | Unreadable | Failed:
+        """Ask for a refill or a cancel, once; a Failed that was sent may have been heard."""
+        began = asyncio.get_running_loop().time()
+        try:
+            async with self._orders.turn():
+                evidence = await self._on_fresh(request, fence=_open_fence)
+            said = self._said(request, evidence)
+        except NoTurn as error:
+            said = Failed(why=str(error), sent=False)
+        self._count(action_of(request), _word(said), began)
+        return said
+
+    async def place(self, request: AddRequest, arm: Callable[[], Awaitable[bool]]) -> Outcome | Fenced:
+        """Hand over one order.
+
+        `arm` commits the right to send it, right before the first byte; where it answers False nothing is sent and
+        the answer is Fenced. It may not raise.
+        """
+
+        async def fence() -> None:
+            if not await arm():
+                raise Closed
+
+        began = asyncio.get_running_loop().time()
+        try:
+            async with self._orders.turn():
+                evidence = await self._on_fresh(request, fence=fence)
+            outcome: Outcome | Fenced = classify_add(self._struck(evidence), self.upstream.errors)
+        except NoTurn as error:
+            outcome = NotSent(str(error))
+        except Closed:
+            outcome = Fenced()
+        self._count(Action.ADD, type(outcome).__name__.lower(), began)
+        return outcome
+
+    async def _ask_once(self, request: Request) -> Reply | Unreadable | Failed:
+        times = self.upstream.timeouts
+        cap = SERVICES_BYTES_MAX if isinstance(request, ServicesRequest) else REPLY_BYTES_MAX
+        limits = Limits(connect=times.connect, write=times.write, total=times.total_read, bytes_max=cap)
+        began = asyncio.get_running_loop().time()
+        try:
+            async with self._reads.turn():
+                evidence = await exchange(self._reader, self.upstream, self._written(request), limits)
+        except NoTurn as error:
+            said: Reply | Unreadable | Failed = Failed(why=str(error), sent=False)
+        else:
+            said = self._said(request, evidence)
+        self._count(action_of(request), _word(said), began)
+        return said
+
+    async def _on_fresh(self, request: Request, *, fence: Fence) -> Evidence:
+        """One exchange on a connection of its own: nothing sent on it can meet a server's idle close."""
+        times = self.upstream.timeouts
+        limits = Limits(connect=times.connect, write=times.write, total=times.total, bytes_max=REPLY_BYTES_MAX)
+        transport = open_transport(self.upstream, connections=1, keep=False, tls=self._tls)
+        try:
+            return await exchange(transport, self.upstream, self._written(request), limits, fence=fence)
+        finally:
+            await transport.aclose()
+
+    def _written(self, request: Request) -> HttpRequest:
+        return write_request(request, self.upstream.key, self.upstream.dialect)
+
+    def _said(self, request: Request, evidence: Evidence) -> Reply | Unreadable | Failed:
+        """What the evidence of a read, a refill or a cancel says: the body first, then the status (Q66)."""
+        evidence = self._struck(evidence)
+        if evidence.status is None or not evidence.complete:
+            return Failed(why=evidence.failure or "the answer broke off", sent=evidence.sent, passing=True)
+        if evidence.status in _REDIRECTS:
+            where = f"redirected to {evidence.location}: configure that address"
+            return Failed(why=f"HTTP {evidence.status}, {where}", sent=True)
+        if evidence.status in _BUSY or evidence.status >= _SERVER_ERRORS:
+            return Failed(why=f"HTTP {evidence.status}", sent=True, passing=True)
+        said = read_reply(request, evidence.body, self.upstream.dialect)
+        if evidence.status >= _CLIENT_ERRORS and not isinstance(said, ErrorReply):
+            return Failed(why=f"HTTP {evidence.status}", sent=True)
+        return said
+
+    def _struck(self, evidence: Evidence) -> Evidence:
+        """The evidence without our key, which panels have been seen to repeat (Q88)."""
+        body = evidence.body
+        for spelling in self._spellings:
+            body = body.replace(spelling, b"[key]")
+        failure = evidence.failure.replace(self.upstream.key, "[key]") if self.upstream.key else evidence.failure
+        return msgspec.structs.replace(evidence, body=body, failure=failure)
+
+    def _count(self, action: Action, outcome: str, began: float) -> None:
+        seconds = asyncio.get_running_loop().time() - began
+        self._observer.upstream_call(self.upstream.name, action.value, outcome, seconds=seconds)
+
+
+async def _open_fence() -> None:
+    """For what is sent once but has no attempt to arm."""
+
+
+def _word(said: Reply | Unreadable | Failed) -> str:
+    match said:
+        case Failed():
+            return "failed"
+        case Unreadable():
+            return "unreadable"
+        case ErrorReply():
+            return "error"
+        case _:
+            return "ok"
+
+
+def _spellings(key: str) -> tuple[bytes, ...]:
+    """How a panel may repeat our key: plain, as in a URL, as in JSON, in base 64; the longest first."""
+    plain = key.encode()
+    if len(plain) < _KEY_MIN:
+        return ()
+    found = {plain, quote(key, safe="").encode(), msgspec.json.encode(key)[1:-1], b64encode(plain)}
+    return tuple(sorted(found, key=len, reverse=True))

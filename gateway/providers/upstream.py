@@ -1,0 +1,42 @@
+"""An upstream: one provider as its client needs it, with every limit of a conversation with it."""
+
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from gateway.core.dialects import STANDARD_PROVIDER, ProviderDialect
+from gateway.core.rejections import RejectKind
+
+# Bytes of one answer. Lists of 5000 services are some 2 MB; nothing else is more than a page (RELIABILITY.md U15).
+SERVICES_BYTES_MAX: Final = 32 * 1024 * 1024
+REPLY_BYTES_MAX: Final = 1024 * 1024
+
+
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds; `total` bounds a whole `add`, `total_read` a read: httpx's own timeout starts anew at each byte."""
+
+    connect: float = 5.0
+    write: float = 10.0
+    total: float = 90.0
+    total_read: float = 20.0
+
+
+class Upstream(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a provider is, how it wants to be spoken to, and how much of it at once."""
+
+    name: str
+    url: str
+    key: str
+    currency: str
+    dialect: ProviderDialect = STANDARD_PROVIDER
+    timeouts: Timeouts = Timeouts()
+    concurrency: int = 8  # orders on their way to it at once
+    requests_per_second: Decimal = Decimal(10)
+    allow_private: bool = False  # whether it may live at a private or loopback address
+    verify_tls: bool = True
+    errors: dict[str, RejectKind] = {}  # error texts of its own
+
+    def __repr__(self) -> str:
+        """Without the key, so that no log or traceback has it."""
+        return f"Upstream(name={self.name!r}, url={self.url!r})"

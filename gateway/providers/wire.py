@@ -1,0 +1,196 @@
+"""One HTTP exchange with a provider: bytes out under limits, evidence back.
+
+The fence is the `trace` hook: httpcore calls it before it writes the first header, after TCP and TLS stand. Only that
+event tells what may have been heard; the class of an exception tells nothing (measured: ReadError happens before,
+during and after processing, RELIABILITY.md section 1.5). httpx's transport is spoken to directly, so nothing follows a
+redirect, reads a proxy from the environment, re-sends, or decodes a compressed bomb. Nobody else knows httpx.
+"""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import httpcore
+import httpx
+
+from gateway.core.fields import HttpRequest
+from gateway.core.outcome import Evidence
+from gateway.providers.addresses import GuardedBackend
+from gateway.providers.upstream import Upstream
+
+# httpx logs whole URLs, which may carry our key, at INFO.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+# Between the commit that arms an attempt and its first byte; a process that was stopped there for longer must not send.
+ARMED_SECONDS_MAX: Final = 5.0
+# Connections kept for reads beside those in use; panels close theirs after a minute at most.
+KEEPALIVE_MAX: Final = 4
+KEEPALIVE_SECONDS: Final = 30.0
+_HEADERS_BEGIN: Final = "send_request_headers.started"
+
+Fence = Callable[[], Awaitable[None]]
+
+
+class SecondSend(Exception):
+    """A library tried to send a request once more; it must not."""
+
+
+class LateArm(Exception):
+    """The process stood still between arming and sending for so long that somebody may have judged the attempt."""
+
+
+class Closed(Exception):
+    """The fence stays closed: not one byte may leave."""
+
+
+def open_transport(
+    upstream: Upstream, *, connections: int, keep: bool, tls: ssl.SSLContext
+) -> httpx.AsyncHTTPTransport:
+    """A transport for one provider; `keep` says whether connections are used again."""
+    transport = httpx.AsyncHTTPTransport(verify=tls, trust_env=False, retries=0, http1=True, http2=False)
+    # httpx has no way to hand over a network backend; its pool is replaced by the same one with ours. The version is
+    # pinned below the next minor one, and tests/providers/test_addresses.py fails should this stop working.
+    transport._pool = httpcore.AsyncConnectionPool(  # noqa: SLF001 - see above
+        ssl_context=tls,
+        max_connections=connections,
+        max_keepalive_connections=KEEPALIVE_MAX if keep else 0,
+        keepalive_expiry=KEEPALIVE_SECONDS if keep else 0.0,
+        retries=0,
+        http1=True,
+        http2=False,
+        network_backend=GuardedBackend(allow_private=upstream.allow_private),
+    )
+    return transport
+
+
+def tls_context(upstream: Upstream) -> ssl.SSLContext:
+    """TLS as verified by default; a provider's opt-out is its own."""
+    return httpx.create_ssl_context(verify=upstream.verify_tls, trust_env=False)
+
+
+async def exchange(
+    transport: httpx.AsyncBaseTransport,
+    upstream: Upstream,
+    http: HttpRequest,
+    limits: "Limits",
+    *,
+    fence: Fence | None = None,
+) -> Evidence:
+    """Send one request and gather what can be known of it; never raises for the world's faults.
+
+    `fence` is awaited once, right before the first byte; if it raises, nothing is sent. Raises only Closed, which the
+    fence itself raised.
+    """
+    seen = _Seen(fence)
+    address = upstream.url + (("&" if "?" in upstream.url else "?") + http.query.decode() if http.query else "")
+    failure, complete = "", False
+    try:
+        async with asyncio.timeout(limits.total):
+            request = _request(http, address, limits, seen=seen)
+            response = await transport.handle_async_request(request)
+            try:
+                await _read(response, seen, limits.bytes_max)
+                complete = True
+            finally:
+                await response.aclose()
+    except Closed:
+        raise
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, TimeoutError, OSError, SecondSend, LateArm) as error:
+        failure = _in_words(error, limits)
+    except (ValueError, UnicodeError, TypeError) as error:  # h11 and idna on a URL or header that cannot be sent.
+        failure = _in_words(error, limits)
+    return Evidence(
+        sent=seen.sent,
+        status=seen.status,
+        body=bytes(seen.body),
+        complete=complete,
+        framed=seen.framed,
+        location=seen.location,
+        url=upstream.url,
+        failure=failure,
+    )
+
+
+class Limits:
+    """How long one exchange may take, and how much may come back."""
+
+    def __init__(self, *, connect: float, write: float, total: float, bytes_max: int) -> None:
+        self.connect = connect  # seconds
+        self.write = write
+        self.total = total
+        self.bytes_max = bytes_max
+
+
+class TooLarge(httpx.StreamError):
+    """An answer went over its cap; the rest was not read."""
+
+
+class _Seen:
+    """What was observed so far, and the hook that observes it."""
+
+    def __init__(self, fence: Fence | None) -> None:
+        self.sent = False
+        self.status: int | None = None
+        self.body = bytearray()
+        self.framed = False
+        self.location: str | None = None
+        self.fence = fence
+
+    async def trace(self, event: str, info: dict[str, Any]) -> None:  # noqa: ARG002 - httpcore's signature
+        """The hook of httpcore; only the moment before the first byte matters."""
+        if not event.endswith(_HEADERS_BEGIN):
+            return
+        if self.sent and self.fence is not None:
+            raise SecondSend("the request would have been sent twice")
+        self.sent = True  # First: what is cut off while the store commits counts as sent.
+        if self.fence is None:
+            return
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        arming = asyncio.ensure_future(self.fence())
+        try:
+            await asyncio.shield(arming)
+        except asyncio.CancelledError:
+            await asyncio.wait({arming})  # A verdict must not overtake the arming.
+            self.sent = arming.cancelled() or arming.exception() is None
+            raise
+        except BaseException:
+            self.sent = False
+            raise
+        if loop.time() - began > ARMED_SECONDS_MAX:
+            raise LateArm(f"arming took longer than {ARMED_SECONDS_MAX:g} s")
+
+
+def _request(http: HttpRequest, address: str, limits: Limits, *, seen: "_Seen") -> httpx.Request:
+    headers = [*http.headers, (b"accept-encoding", b"identity"), (b"accept", b"application/json, */*")]
+    if seen.fence is not None:
+        headers.append((b"connection", b"close"))
+    timeout = {"connect": limits.connect, "read": limits.total, "write": limits.write, "pool": limits.connect}
+    return httpx.Request(
+        http.method,
+        address,
+        headers=headers,
+        content=http.body if http.method == "POST" else None,
+        extensions={"trace": seen.trace, "timeout": timeout},
+    )
+
+
+async def _read(response: httpx.Response, seen: _Seen, bytes_max: int) -> None:
+    """The head, then the body as it came, up to the cap."""
+    seen.status = response.status_code
+    seen.location = response.headers.get("location")
+    chunked = "chunked" in response.headers.get("transfer-encoding", "").lower()
+    seen.framed = chunked or "content-length" in response.headers
+    async for part in response.aiter_raw():
+        if len(seen.body) + len(part) > bytes_max:
+            raise TooLarge(f"more than {bytes_max} bytes")
+        seen.body += part
+
+
+def _in_words(error: Exception, limits: Limits) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no whole answer within {limits.total:g} s"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -1,0 +1,207 @@
+"""The one endpoint that users call: raw bytes in, the protocol's reply out, and nothing between that costs more.
+
+Always HTTP 200 for what the panel protocol can say, errors included, because many clients throw on anything else before
+they read `error`. 413 is for a body over the cap, 405 for a method nobody uses, 503 while the books cannot be reached
+or the process is on its way out.
+"""
+
+import os
+import time
+from collections.abc import Iterable
+from functools import partial
+from typing import Final
+
+import msgspec
+import structlog
+from litestar import asgi
+from litestar.handlers import ASGIRouteHandler
+from litestar.types import Receive, Scope, Send
+
+from gateway.actions.answer import answer
+from gateway.actions.authenticate import KeyRing
+from gateway.actions.desk import Desk
+from gateway.actions.services import Rendered, rendered_services
+from gateway.actions.spent import start_counting
+from gateway.core.errors import TEXT_INCORRECT_REQUEST, TEXT_INVALID_KEY, TEXT_UNAVAILABLE, RequestError
+from gateway.core.fields import BODY_MAX, QUERY_MAX, HttpRequest, key_of, read_fields
+from gateway.core.messages import Action, AddReply, AddRequest, ErrorReply, Request, ServicesRequest, action_of
+from gateway.core.replies import write_reply
+from gateway.core.requests import read_action
+from gateway.core.user import User
+from gateway.store.engine import StoreError
+from gateway.store.orders import answered
+
+log = structlog.get_logger(__name__)
+
+# The endpoint and its alias (Q4); Litestar takes each with and without a slash at its end.
+PATHS: Final = ("/api/v2", "/api/v1")
+RETRY_AFTER: Final = b"5"  # seconds, with a 503
+
+_JSON: Final = (b"content-type", b"application/json")
+_UNAVAILABLE: Final = write_reply(ErrorReply(TEXT_UNAVAILABLE))
+_TOO_LARGE: Final = write_reply(ErrorReply(TEXT_INCORRECT_REQUEST))
+_INVALID_KEY: Final = write_reply(ErrorReply(TEXT_INVALID_KEY))
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """What is sent back, and what is counted of it."""
+
+    body: bytes
+    outcome: str  # one of metrics.REQUEST_OUTCOMES
+    status: int = 200
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    action: Action | None = None
+    user: User | None = None
+    order_id: int | None = None  # of an add: whether this answer arrives decides what a repeated add means
+
+
+def panel_endpoint(desk: Desk, keys: KeyRing) -> ASGIRouteHandler:
+    """The route handler of the endpoint."""
+
+    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+        await serve(desk, keys, scope, receive, send)
+
+    return asgi(PATHS, copy_scope=False)(endpoint)
+
+
+async def serve(desk: Desk, keys: KeyRing, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer one HTTP request of the panel protocol."""
+    started = time.perf_counter()
+    spent = start_counting()
+    request_id = os.urandom(8).hex()
+    structlog.contextvars.bind_contextvars(request_id=request_id)
+    try:
+        answer_to_send = await _answer(desk, keys, scope, receive)
+    except Exception:  # The outermost handler: whatever it was, the caller gets an answer and we get the traceback.
+        log.exception("request_broke")
+        answer_to_send = Answered(body=_UNAVAILABLE, outcome="broken", status=500)
+    heard = False
+    try:
+        await _send(send, answer_to_send, request_id)
+        heard = True
+    except OSError as error:
+        log.info("answer_unheard", error=str(error))
+    finally:
+        if answer_to_send.order_id is not None and answer_to_send.user is not None:
+            _note_answer(desk, answer_to_send.order_id, answer_to_send.user.id, heard=heard)
+        seconds = time.perf_counter() - started
+        desk.metrics.request_answered(
+            answer_to_send.action, answer_to_send.outcome, seconds=seconds, waited=spent.waited
+        )
+        _log(answer_to_send, seconds)
+        structlog.contextvars.unbind_contextvars("request_id")
+
+
+async def _answer(desk: Desk, keys: KeyRing, scope: Scope, receive: Receive) -> Answered:
+    method = str(scope.get("method", ""))
+    if method not in ("GET", "POST"):
+        return Answered(body=_TOO_LARGE, outcome="error", status=405, headers=((b"allow", b"GET, POST"),))
+    headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
+    query = bytes(scope.get("query_string", b""))
+    body = await _read_body(receive, scope["headers"]) if len(query) <= QUERY_MAX else None
+    if body is None:
+        return Answered(body=_TOO_LARGE, outcome="too_large", status=413, headers=((b"connection", b"close"),))
+    http = HttpRequest(method=method, query=query, headers=tuple(headers), body=body)
+    try:
+        fields = read_fields(http)
+        user = await keys.user_of(key_of(fields))
+        if user is None:
+            return Answered(body=_INVALID_KEY, outcome="unauthorized")
+        request = read_action(fields, escaped_newlines=user.dialect.escaped_newlines)
+    except RequestError as error:
+        return Answered(body=write_reply(ErrorReply(error.text)), outcome="error")
+    except StoreError as error:
+        log.warning("store_away", error=str(error))
+        return _unavailable(None)
+    return await _act(desk, user, request, http)
+
+
+async def _act(desk: Desk, user: User, request: Request, http: HttpRequest) -> Answered:
+    action = action_of(request)
+    try:
+        if isinstance(request, ServicesRequest):
+            return _services(await rendered_services(desk, user), http, user)
+        reply = await answer(desk, user, request)
+    except StoreError as error:
+        log.warning("store_away", error=str(error))
+        return _unavailable(action)
+    failed = isinstance(reply, ErrorReply)
+    placed = int(reply.order) if isinstance(request, AddRequest) and isinstance(reply, AddReply) else None
+    return Answered(
+        body=write_reply(reply, user.dialect),
+        outcome="error" if failed else "ok",
+        action=action,
+        user=user,
+        order_id=placed,
+    )
+
+
+def _services(rendered: Rendered | ErrorReply, http: HttpRequest, user: User) -> Answered:
+    """The list as bytes made before; compressed, or not at all when the caller has it already."""
+    if isinstance(rendered, ErrorReply):
+        return Answered(body=write_reply(rendered), outcome="error", action=Action.SERVICES, user=user)
+    headers = {name.lower(): value for name, value in http.headers}
+    tag = rendered.etag.encode()
+    about = ((b"etag", tag), (b"vary", b"accept-encoding"))
+    if tag in headers.get(b"if-none-match", b""):
+        return Answered(body=b"", outcome="ok", status=304, headers=about, action=Action.SERVICES, user=user)
+    if b"gzip" in headers.get(b"accept-encoding", b""):
+        gzip = (*about, (b"content-encoding", b"gzip"))
+        return Answered(body=rendered.gzip, outcome="ok", headers=gzip, action=Action.SERVICES, user=user)
+    return Answered(body=rendered.plain, outcome="ok", headers=about, action=Action.SERVICES, user=user)
+
+
+def _unavailable(action: Action | None) -> Answered:
+    retry = ((b"retry-after", RETRY_AFTER),)
+    return Answered(body=_UNAVAILABLE, outcome="unavailable", status=503, headers=retry, action=action)
+
+
+async def _read_body(receive: Receive, headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """The whole body, or None when it is over the cap; nothing of a body announced as too large is read."""
+    for name, value in headers:
+        if name == b"content-length" and (not value.isdigit() or int(value[:20]) > BODY_MAX):
+            return None
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return b"".join(parts)
+        part = message.get("body", b"")
+        size += len(part)
+        if size > BODY_MAX:
+            return None
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+async def _send(send: Send, answer_to_send: Answered, request_id: str) -> None:
+    length = (b"content-length", str(len(answer_to_send.body)).encode())
+    headers = [_JSON, length, (b"x-request-id", request_id.encode()), *answer_to_send.headers]
+    await send({"type": "http.response.start", "status": answer_to_send.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer_to_send.body, "more_body": False})
+
+
+def _note_answer(desk: Desk, order_id: int, user_id: int, *, heard: bool) -> None:
+    """Keep whether the caller has the order's id; best effort, in its own time (RELIABILITY.md section 1.4, A11)."""
+    work = desk.store.run(partial(answered, order_id, user_id, heard=heard, now=desk.clock()))
+    desk.spawn(work, name=f"answered:{order_id}")
+
+
+def _log(sent: Answered, seconds: float) -> None:
+    """One line a request; reads are only told at debug level, they come by the hundred."""
+    tell = (
+        log.debug
+        if sent.outcome == "ok" and sent.action not in (Action.ADD, Action.CANCEL, Action.REFILL)
+        else log.info
+    )
+    tell(
+        "request",
+        action=None if sent.action is None else sent.action.value,
+        outcome=sent.outcome,
+        status=sent.status,
+        user=None if sent.user is None else sent.user.name,
+        order_id=sent.order_id,
+        ms=round(seconds * 1000, 2),
+    )
