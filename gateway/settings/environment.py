@@ -1,0 +1,153 @@
+"""The environment: every GATEWAY_ variable in one table, which is read, printed and documented from here."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from gateway.settings.faults import Fault, SettingsError, suggestion
+from gateway.settings.secrets import Secret
+
+PREFIX: Final = "GATEWAY_"
+# Variables of the demo and of nobody else.
+DEMO_PREFIX: Final = "GATEWAY_DEMO_"
+_WHERE: Final = "environment"
+
+
+class Variable(msgspec.Struct, frozen=True):
+    """One variable: what it is for, and what stands for it when it is not set."""
+
+    name: str
+    default: str
+    meaning: str
+
+
+VARIABLES: Final = (
+    Variable("GATEWAY_CONFIG", "providers.yaml", "the file with providers, services and prices"),
+    Variable("GATEWAY_DATA_DIR", "data", "the folder of the SQLite file and of the key secret"),
+    Variable(
+        "GATEWAY_DATABASE_URL",
+        "",
+        "sqlite:///file.db or postgresql://user:password@host:port/name; empty: gateway.db in the data folder",
+    ),
+    Variable("GATEWAY_REDIS_URL", "", "redis://host:port/0, shared by all replicas; empty: this process's memory"),
+    Variable("GATEWAY_HOST", "127.0.0.1", "where users are served"),
+    Variable("GATEWAY_PORT", "8080", "the port for users; 0 takes a free one"),
+    Variable("GATEWAY_METRICS_HOST", "127.0.0.1", "where /metrics, /live and /ready are served"),
+    Variable("GATEWAY_METRICS_PORT", "9090", "the port for them; 0 takes a free one"),
+    Variable(
+        "GATEWAY_KEY_SECRET",
+        "",
+        "the secret under which users' keys are hashed, in hexadecimal; empty: key.secret in the data folder",
+    ),
+    Variable("GATEWAY_ANSWER_WITHIN", "8", "seconds after which `add` answers the order's id whatever the panel does"),
+    Variable("GATEWAY_QUEUE_SECONDS", "3600", "seconds an order waits for providers that cannot be reached"),
+    Variable("GATEWAY_DRAIN_SECONDS", "25", "seconds that work in progress gets at the end"),
+    Variable("GATEWAY_LOG_LEVEL", "info", "debug, info, warning or error"),
+    Variable("GATEWAY_LOG_FORMAT", "json", "json, or console for a reader's eyes"),
+)
+
+
+class Environment(msgspec.Struct, frozen=True, kw_only=True):
+    """The variables as values."""
+
+    config: Path
+    data_dir: Path
+    database_url: Secret  # it may hold a password
+    redis_url: Secret | None
+    host: str
+    port: int
+    metrics_host: str
+    metrics_port: int
+    key_secret: Secret | None
+    answer_within: float  # seconds
+    queue_seconds: float
+    drain_seconds: float
+    log_level: Literal["debug", "info", "warning", "error"]
+    log_format: Literal["json", "console"]
+
+
+def read_environment(environ: Mapping[str, str]) -> Environment:
+    """The environment as values; raises SettingsError with every fault in it."""
+    reader = _Reader(environ)
+    data_dir = Path(reader.text("GATEWAY_DATA_DIR"))
+    made = Environment(
+        config=Path(reader.text("GATEWAY_CONFIG")),
+        data_dir=data_dir,
+        database_url=Secret(reader.text("GATEWAY_DATABASE_URL") or f"sqlite:///{data_dir / 'gateway.db'}"),
+        redis_url=_secret(reader.text("GATEWAY_REDIS_URL")),
+        host=reader.text("GATEWAY_HOST"),
+        port=int(reader.number("GATEWAY_PORT", 0, 65535)),
+        metrics_host=reader.text("GATEWAY_METRICS_HOST"),
+        metrics_port=int(reader.number("GATEWAY_METRICS_PORT", 0, 65535)),
+        key_secret=_secret(reader.checked("GATEWAY_KEY_SECRET", _is_secret, "at least 32 hexadecimal digits")),
+        answer_within=reader.number("GATEWAY_ANSWER_WITHIN", 0.1, 60),
+        queue_seconds=reader.number("GATEWAY_QUEUE_SECONDS", 0, 86_400),
+        drain_seconds=reader.number("GATEWAY_DRAIN_SECONDS", 0, 600),
+        log_level=reader.word("GATEWAY_LOG_LEVEL", ("debug", "info", "warning", "error")),  # type: ignore[arg-type] # checked to be one of them
+        log_format=reader.word("GATEWAY_LOG_FORMAT", ("json", "console")),  # type: ignore[arg-type] # checked to be one of them
+    )
+    reader.finish()
+    return made
+
+
+class _Reader:
+    """Reads variable by variable and gathers what is wrong."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._defaults = {variable.name: variable.default for variable in VARIABLES}
+        self._faults: list[Fault] = []
+
+    def text(self, name: str) -> str:
+        return self._environ.get(name, "").strip() or self._defaults[name]
+
+    def checked(self, name: str, good: Callable[[str], bool], wanted: str) -> str:
+        text = self.text(name)
+        if text and not good(text):
+            # A secret is not repeated in the message.
+            self._faults.append(Fault(file=_WHERE, place=None, what=f"{name} has to be {wanted}"))
+            return ""
+        return text
+
+    def number(self, name: str, least: float, most: float) -> float:
+        text = self.text(name)
+        try:
+            number = float(text)
+        except ValueError:
+            number = -1.0
+        whole = not name.endswith("_PORT") or number.is_integer()
+        if not least <= number <= most or not whole:
+            what = f"{name} has to be a number from {least:g} to {most:g}, not {text!r}"
+            self._faults.append(Fault(file=_WHERE, place=None, what=what))
+            return least
+        return number
+
+    def word(self, name: str, allowed: tuple[str, ...]) -> str:
+        text = self.text(name).lower()
+        if text not in allowed:
+            what = f"{name} has to be {' or '.join(allowed)}, not {text!r}{suggestion(text, allowed)}"
+            self._faults.append(Fault(file=_WHERE, place=None, what=what))
+            return allowed[0]
+        return text
+
+    def finish(self) -> None:
+        """Raise what was gathered, and every variable with our prefix that nobody knows."""
+        for name in sorted(self._environ):
+            if name.startswith(PREFIX) and not name.startswith(DEMO_PREFIX) and name not in self._defaults:
+                what = f"there is no variable {name}{suggestion(name, self._defaults)}"
+                self._faults.append(Fault(file=_WHERE, place=None, what=what))
+        if self._faults:
+            raise SettingsError(self._faults)
+
+
+def _secret(text: str) -> Secret | None:
+    return Secret(text) if text else None
+
+
+def _is_secret(text: str) -> bool:
+    try:
+        return len(bytes.fromhex(text)) >= 16
+    except ValueError:
+        return False

@@ -1,0 +1,55 @@
+"""The JSON Schema of providers.yaml, out of the same structs, for completion in editors."""
+
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from gateway.settings.secrets import Secret
+from gateway.settings.values import Imports, ProvidersFile
+
+TITLE: Final = "providers.yaml of the gateway"
+
+
+def file_schema() -> dict[str, Any]:
+    """The schema, ready to be written as JSON."""
+    (schema,), components = msgspec.json.schema_components(
+        [ProvidersFile], schema_hook=_foreign, ref_template="#/$defs/{name}"
+    )
+    imports = components[Imports.__name__]
+    components["ImportedFields"] = {**imports, "title": "ImportedFields"}
+    components[Imports.__name__] = {"anyOf": [{"const": "all"}, {"$ref": "#/$defs/ImportedFields"}]}
+    for component in components.values():
+        _numbers(component)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": TITLE,
+        **schema,
+        "$defs": dict(sorted(components.items())),
+    }
+
+
+def written_schema() -> str:
+    """The schema as the file providers.schema.json has it."""
+    return msgspec.json.format(msgspec.json.encode(file_schema(), order="sorted"), indent=2).decode() + "\n"
+
+
+def _foreign(kind: type) -> dict[str, Any]:
+    if kind is Secret:
+        return {"type": "string", "description": "a text, ${ENV:NAME} or ${FILE:/path}"}
+    raise TypeError(f"{kind} has no schema")
+
+
+def _numbers(component: Any) -> None:
+    """Decimals are numbers in the file; msgspec calls them texts of the format `decimal`."""
+    if isinstance(component, dict):
+        if component.get("format") == "decimal":
+            component.pop("format")
+            component["type"] = "number"
+            if isinstance(component.get("default"), str):
+                component["default"] = float(Decimal(component["default"]))
+        for value in component.values():
+            _numbers(value)
+    elif isinstance(component, list):
+        for value in component:
+            _numbers(value)

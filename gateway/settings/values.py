@@ -1,0 +1,104 @@
+"""providers.yaml as values: what each field is, its unit and its default."""
+
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from gateway.core.dialects import ProviderDialect
+from gateway.core.pricing import Markup, Rules
+from gateway.core.rejections import RejectKind
+from gateway.settings.secrets import Secret
+
+
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Seconds; `total` is for a whole `add`, `total_read` for a whole read."""
+
+    connect: Decimal = Decimal(5)
+    write: Decimal = Decimal(10)
+    total: Decimal = Decimal(90)
+    total_read: Decimal = Decimal(20)
+
+
+class Selection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which of a provider's services are meant; names and categories may have `*` and `?`, in any case."""
+
+    ids: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether it names nothing."""
+        return not (self.ids or self.categories or self.names or self.types)
+
+
+class Imports(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which services are sold without being declared one by one; an empty `include` means all of them."""
+
+    include: Selection = Selection()
+    exclude: Selection = Selection()
+
+
+class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One upstream panel."""
+
+    url: str  # its whole API address
+    key: Secret
+    currency: str = "USD"
+    exchange_rate: Decimal = Decimal(1)  # our currency for one of its
+    enabled: bool = True
+    markup: Markup | None = None
+    imports: Imports | None = None  # nothing is imported without it
+    timeouts: Timeouts = Timeouts()
+    concurrency: int = 8  # orders on their way to it at once
+    requests_per_second: Decimal = Decimal(10)
+    poll_seconds: Decimal = Decimal(30)  # how often a young order is asked about
+    refresh_seconds: Decimal = Decimal(600)  # how often its list is fetched
+    rate_per: int = 1000  # how many pieces its rates are for
+    allow_private: bool = False  # whether its address may be a private one
+    verify_tls: bool = True
+    dialect: ProviderDialect = ProviderDialect()
+    errors: dict[str, RejectKind] = {}  # error texts of its own, and what they mean
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One service under an id of our own; what is not said here is taken from its first route."""
+
+    routes: tuple[str, ...]  # `provider/their id`, best first
+    name: str | None = None
+    category: str | None = None
+    description: str | None = None
+    min: int | None = None
+    max: int | None = None
+    strategy: Literal["priority"] = "priority"
+    markup: Markup | None = None
+
+
+class ProvidersFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    version: Literal[1]
+    currency: str = "USD"  # what our users pay in
+    markup: Markup = Markup()
+    categories: dict[str, Markup] = {}
+    tiers: dict[str, Markup] = {}
+    providers: dict[str, Provider]
+    services: dict[int, Service] = {}
+
+    @property
+    def rules(self) -> Rules:
+        """The markup rules by what they are for."""
+        return Rules(
+            default=self.markup,
+            providers={name: each.markup for name, each in self.providers.items() if each.markup is not None},
+            categories={name.casefold(): markup for name, markup in self.categories.items()},
+            services={number: each.markup for number, each in self.services.items() if each.markup is not None},
+        )
+
+
+def split_route(route: str) -> tuple[str, str]:
+    """A route's provider and that provider's own id of the service."""
+    provider, _, service = route.partition("/")
+    return provider.strip(), service.strip()
