@@ -13,7 +13,7 @@ import msgspec
 
 from gateway.actions.desk import DISPATCHES_MAX, Desk
 from gateway.actions.dispatch import Result, dispatch
-from gateway.core.catalogue import Service
+from gateway.core.catalogue import EVERYBODY, Service
 from gateway.core.errors import (
     TEXT_IDEMPOTENCY_REUSED,
     TEXT_INCORRECT_SERVICE,
@@ -22,9 +22,9 @@ from gateway.core.errors import (
     RequestError,
 )
 from gateway.core.messages import AddReply, AddRequest, ErrorReply
-from gateway.core.money import charge_for
+from gateway.core.money import UNITS_MAX, charge_for
 from gateway.core.order import Order, OrderState
-from gateway.core.routing import Plan, plan
+from gateway.core.routing import Market, Plan, plan
 from gateway.core.service import Limits, OrderDetails, find_type, read_details
 from gateway.core.user import User
 from gateway.store.ledger import NotEnoughFunds
@@ -70,9 +70,11 @@ async def _price(desk: Desk, user: User, request: AddRequest) -> NewOrder:
         raise RequestError(TEXT_INCORRECT_SERVICE)
     limits = Limits(min=service.min, max=service.max, dripfeed=service.dripfeed)
     details = read_details(service_type, limits, request.fields)
-    chosen = _plan(desk, service, details)
-    rate = service.rates.get(user.tier, service.rates[""])
+    rate = service.rates.get(user.tier, service.rates[EVERYBODY])
+    chosen = _plan(desk, service, details, rate=rate)
     charge = charge_for(rate, details.billable, flat=service.flat)
+    if charge > UNITS_MAX:
+        raise RequestError(TEXT_NOT_ENOUGH_FUNDS)
     if charge <= 0 or not chosen.routes:
         raise RequestError(TEXT_UNAVAILABLE)
     order = Order(
@@ -100,10 +102,10 @@ async def _price(desk: Desk, user: User, request: AddRequest) -> NewOrder:
     )
 
 
-def _plan(desk: Desk, service: Service, details: OrderDetails) -> Plan:
+def _plan(desk: Desk, service: Service, details: OrderDetails, *, rate: int) -> Plan:
     currencies = {name: client.upstream.currency for name, client in desk.providers.items()}
     conditions = {route.provider: desk.condition(route.provider) for route in service.routes}
-    return plan(service, details, conditions, currencies=currencies)
+    return plan(service, details, Market(rate=rate, conditions=conditions, currencies=currencies))
 
 
 def _service_id(text: str) -> int:

@@ -45,6 +45,7 @@ class Desk:
         self.paces = paces  # by provider: how often an order under way is asked about, ms
         self.snapshot: Snapshot | None = None  # None until the first catalogue stands
         self.conditions = Conditions()
+        self.beaten_at = 0  # when this process last wrote its sign of life, ms
         self.placing = True  # False stops new orders, not reads
         self._tasks: set[asyncio.Task[object]] = set()
 

@@ -56,19 +56,25 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     state: AttemptState
 
 
-def plan(
-    service: Service, details: OrderDetails, conditions: Mapping[str, Condition], *, currencies: Mapping[str, str]
-) -> Plan:
-    """Choose the routes for an order of ``details``, in the service's own order of priority.
+class Market(msgspec.Struct, frozen=True, kw_only=True):
+    """What choosing routes depends on beside the order itself."""
 
-    ``currencies`` names the currency of each enabled provider; a route whose provider is not in it is passed over.
-    """
+    rate: int  # what the user pays, units per 1000 or flat
+    conditions: Mapping[str, Condition]  # by provider; who is not in it is in no trouble
+    currencies: Mapping[str, str]  # of each enabled provider; who is not in it is switched off
+
+
+def plan(service: Service, details: OrderDetails, market: Market) -> Plan:
+    """Choose the routes for an order of ``details``, in the service's own order of priority."""
     taken: list[PlannedRoute] = []
     passed: list[Passed] = []
     for route in service.routes:
-        why = obstacle(
-            route, details, conditions.get(route.provider, Condition()), enabled=route.provider in currencies
-        )
+        if route.provider not in market.currencies:
+            why: str | None = "provider is switched off"
+        elif route.price.floor > market.rate:
+            why = "its cost leaves no margin at the rate sold at"
+        else:
+            why = obstacle(route, details, market.conditions.get(route.provider, Condition()))
         if why is not None:
             passed.append(Passed(provider=route.provider, service=route.service, why=why))
             continue
@@ -77,17 +83,15 @@ def plan(
                 provider=route.provider,
                 service=route.service,
                 cost=cost_of(route, details),
-                currency=currencies[route.provider],
+                currency=market.currencies[route.provider],
                 exchange_rate=route.price.exchange_rate,
             )
         )
     return Plan(routes=tuple(taken), passed=tuple(passed))
 
 
-def obstacle(route: Route, details: OrderDetails, condition: Condition, *, enabled: bool) -> str | None:
+def obstacle(route: Route, details: OrderDetails, condition: Condition) -> str | None:
     """Why an order may not go this route now; ``None`` when it may."""
-    if not enabled:
-        return "provider is switched off"
     if condition.held is not None:
         return f"provider is held: {condition.held}"
     if route.service in condition.services_off:

@@ -1,6 +1,6 @@
 """The clock in for our money at providers: ask each for its balance and notice what it tells."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 import structlog
 
@@ -10,23 +10,32 @@ from gateway.core.messages import BalanceReply, BalanceRequest
 log = structlog.get_logger(__name__)
 
 
-async def ask_balance(desk: Desk, provider: str, before: Decimal | None) -> Decimal | None:
-    """Ask one provider; answers its balance, or the one known before when nothing was heard."""
-    client = desk.providers[provider]
-    answer = await client.ask(BalanceRequest())
-    heard = isinstance(answer, BalanceReply)
-    desk.metrics.provider_answered(provider, up=heard)
-    if not isinstance(answer, BalanceReply):
-        log.warning("balance_unheard", provider=provider, answer=type(answer).__name__)
-        return before
-    desk.conditions.released(provider)
-    if answer.currency and answer.currency != client.upstream.currency:
-        log.error("currency_differs", provider=provider, configured=client.upstream.currency, answered=answer.currency)
-    try:
+class Balances:
+    """The balances last heard of."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._known: dict[str, Decimal] = {}
+
+    async def ask(self, provider: str) -> None:
+        """Ask one provider; one that is silent keeps what was known, and counts as down."""
+        desk = self._desk
+        client = desk.providers[provider]
+        answer = await client.ask(BalanceRequest())
+        desk.metrics.provider_answered(provider, up=isinstance(answer, BalanceReply))
+        if not isinstance(answer, BalanceReply):
+            log.warning("balance_unheard", provider=provider, answer=type(answer).__name__)
+            return
+        desk.conditions.released(provider)
+        if answer.currency and answer.currency != client.upstream.currency:
+            log.error(
+                "currency_differs",
+                provider=provider,
+                configured=client.upstream.currency,
+                answered=answer.currency,
+            )
         balance = Decimal(answer.balance)
-    except InvalidOperation:
-        return before
-    desk.metrics.provider_balance(provider, balance)
-    if before is not None and balance > before:
-        desk.conditions.funded(provider)
-    return balance
+        desk.metrics.provider_balance(provider, balance)
+        if balance > self._known.get(provider, balance):
+            desk.conditions.funded(provider)
+        self._known[provider] = balance

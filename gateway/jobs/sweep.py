@@ -21,6 +21,7 @@ async def sweep(desk: Desk) -> None:
     """Say that we live, take over what dead processes planned and send it, and put in doubt what they were sending."""
     now = desk.clock()
     await desk.store.run(partial(beat, desk.owner, now=now))
+    desk.beaten_at = now
     for attempt in await desk.store.run(partial(take_over, desk.owner, now=now)):
         log.info("attempt_taken_over", order_id=attempt.order_id, attempt=attempt.id, provider=attempt.provider)
         desk.spawn(dispatch(desk, attempt), name=f"dispatch:{attempt.order_id}")

@@ -20,7 +20,8 @@ from litestar.types import Receive, Scope, Send
 from gateway.actions.answer import answer
 from gateway.actions.authenticate import KeyRing
 from gateway.actions.desk import Desk
-from gateway.actions.services import Rendered, rendered_services
+from gateway.actions.services import rendered_services
+from gateway.actions.snapshot import Rendered
 from gateway.actions.spent import start_counting
 from gateway.core.errors import TEXT_INCORRECT_REQUEST, TEXT_INVALID_KEY, TEXT_UNAVAILABLE, RequestError
 from gateway.core.fields import BODY_MAX, QUERY_MAX, HttpRequest, key_of, read_fields

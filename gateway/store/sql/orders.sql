@@ -59,8 +59,8 @@ SELECT id, charge - refunded AS charge, start_count, remains, state, shown, curr
 WHERE user_id = :user_id AND id {ANY:ids}
 
 -- name: orders_count_by_state
-SELECT state, COUNT(*) AS orders, SUM(charge) AS charge FROM orders GROUP BY state
+SELECT state, COUNT(*) AS orders FROM orders GROUP BY state
 
 -- name: orders_in_doubt
 -- Unknown orders: how many and how much money hangs on them.
-SELECT COUNT(*) AS orders, SUM(charge) AS charge FROM orders WHERE state = 'unknown'
+SELECT currency, COUNT(*) AS orders, CAST(SUM(charge) AS BIGINT) AS charge FROM orders WHERE state = 'unknown' GROUP BY currency

@@ -1,0 +1,80 @@
+"""A snapshot: one catalogue and the bytes it is answered with, each made once and never changed."""
+
+import asyncio
+import gzip
+from typing import Final, Literal
+
+import msgspec
+
+from gateway.cache.cache import Cache
+from gateway.core.catalogue import EVERYBODY, Catalogue, listing
+from gateway.core.dialects import UserDialect
+from gateway.core.replies import write_reply
+
+GZIP_LEVEL: Final = 6  # 1.7 MB become 180 kB; higher levels cost twice the time for a hundredth of the size
+
+Manner = Literal["standard", "legacy"]
+
+
+class Rendered(msgspec.Struct, frozen=True, kw_only=True):
+    """The list of services as it goes over the wire."""
+
+    plain: bytes
+    gzip: bytes
+    etag: str  # with its quotes
+
+
+class Snapshot:
+    """What is sold at one moment. A request keeps the snapshot it began with; a reload makes a new one and swaps."""
+
+    def __init__(self, catalogue: Catalogue, cache: Cache, *, complete: bool) -> None:
+        self.catalogue = catalogue
+        self.currency = catalogue.currency
+        self.complete = complete  # False at a first start, until every provider was heard or given up for now
+        self._cache = cache
+        self._rendered: dict[tuple[str, Manner], Rendered] = {}
+        self._making: dict[tuple[str, Manner], asyncio.Task[Rendered]] = {}
+
+    async def rendered(self, tier: str, manner: Manner) -> Rendered:
+        """The list for a price tier in a dialect: from memory, the shared cache, or made now, once for all who wait."""
+        wanted = (tier if self._has(tier) else EVERYBODY, manner)
+        found = self._rendered.get(wanted)
+        if found is not None:
+            return found
+        making = self._making.get(wanted)
+        if making is None:
+            making = asyncio.create_task(self._make(*wanted), name=f"render:{wanted}")
+            self._making[wanted] = making
+            making.add_done_callback(lambda _: self._making.pop(wanted, None))
+        return await asyncio.shield(making)
+
+    def _has(self, tier: str) -> bool:
+        services = self.catalogue.services
+        return bool(services) and tier in services[0].rates
+
+    async def _make(self, tier: str, manner: Manner) -> Rendered:
+        name = f"rendered:{self.catalogue.generation}:{manner}:{tier}"
+        kept = await self._cache.get(name)
+        if kept is not None:
+            plain = await asyncio.to_thread(_unzipped, kept)
+        else:
+            plain = None
+        if plain is None:
+            plain = await asyncio.to_thread(self._written, tier, manner)
+            kept = await asyncio.to_thread(gzip.compress, plain, GZIP_LEVEL, mtime=0)
+            await self._cache.put(name, kept)
+        assert kept is not None
+        etag = f'"{self.catalogue.generation}-{manner[0]}-{tier}"'
+        self._rendered[tier, manner] = made = Rendered(plain=plain, gzip=kept, etag=etag)
+        return made
+
+    def _written(self, tier: str, manner: Manner) -> bytes:
+        return write_reply(listing(self.catalogue, tier), UserDialect(name=manner))
+
+
+def _unzipped(kept: bytes) -> bytes | None:
+    """What was kept, or None if it is not what we keep."""
+    try:
+        return gzip.decompress(kept)
+    except (OSError, EOFError):
+        return None

@@ -1,0 +1,165 @@
+"""Where everything is put together, and the life of a process from start to drain; the one file that knows every room."""
+
+import asyncio
+import os
+import random
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final
+
+import structlog
+
+from gateway.actions.authenticate import KeyRing
+from gateway.actions.desk import Desk
+from gateway.actions.restock import Shelves
+from gateway.actions.wanted import upstream_of, wanted_of
+from gateway.cache.opening import open_cache
+from gateway.jobs.balances import Balances
+from gateway.jobs.clockwork import every
+from gateway.jobs.figures import figures
+from gateway.jobs.poll import poll
+from gateway.jobs.refresh import Schedule
+from gateway.jobs.sweep import sweep
+from gateway.metrics import Metrics
+from gateway.providers.client import ProviderClient
+from gateway.providers.selftest import self_test
+from gateway.settings.environment import Environment
+from gateway.settings.load import Settings
+from gateway.settings.secrets import kept_secret
+from gateway.store.engine import StoreError
+from gateway.store.ids import GAP_MAX, IdBlock
+from gateway.store.owners import leave
+from gateway.store.store import open_store
+from gateway.web.health import health_routes
+from gateway.web.panel import panel_endpoint
+from gateway.web.server import Address, Listener
+
+log = structlog.get_logger(__name__)
+
+SWEEP_SECONDS: Final = 5.0
+FIGURES_SECONDS: Final = 10.0
+BALANCE_SECONDS: Final = 60.0
+# Three sweeps that could not write their sign of life: the books are away.
+BOOKS_SILENT_MS: Final = 15_000
+LISTENER_STOP_SECONDS: Final = 10.0
+
+
+class Gateway:
+    """One process of the gateway. `start` it, then `stop` it; it holds no signal handlers of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        environment = settings.environment
+        self._settings = settings
+        self._random = random.SystemRandom()
+        self.metrics = Metrics()
+        self.store = open_store(environment.database_url.reveal())
+        self._cache = open_cache(
+            None if environment.redis_url is None else environment.redis_url.reveal(), self.metrics
+        )
+        providers = settings.file.providers
+        self._clients = {
+            name: ProviderClient(upstream_of(name, each), self.metrics)
+            for name, each in providers.items()
+            if each.enabled
+        }
+        self.desk = Desk(
+            owner=f"{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}",
+            store=self.store,
+            providers=self._clients,
+            metrics=self.metrics,
+            clock=_now,
+            order_ids=IdBlock(self.store, lambda: self._random.randint(1, GAP_MAX)),
+            answer_within=environment.answer_within,
+            queue_seconds=environment.queue_seconds,
+            paces={name: int(providers[name].poll_seconds * 1000) for name in self._clients},
+        )
+        rate_per = {name: providers[name].rate_per for name in self._clients}
+        self._shelves = Shelves(self.desk, self._cache, wanted_of(settings.file), rate_per=rate_per)
+        self._keys = KeyRing(self.store, key_secret(environment), _now)
+        self._jobs: list[asyncio.Task[None]] = []
+        self._draining = False
+        self.listener = Listener(Address(environment.host, environment.port), [panel_endpoint(self.desk, self._keys)])
+        self.health = Listener(
+            Address(environment.metrics_host, environment.metrics_port), health_routes(self.metrics, self.obstacles)
+        )
+
+    def obstacles(self) -> list[str]:
+        """What keeps this process from taking orders, in words; nothing when it is ready."""
+        found = []
+        if self._draining:
+            found.append("on its way out")
+        if self.desk.snapshot is None:
+            found.append("no provider's list of services yet")
+        if _now() - self.desk.beaten_at > BOOKS_SILENT_MS:
+            found.append("the books cannot be written")
+        return found
+
+    async def start(self) -> None:
+        """Open the books, take up what a process before left, and listen; raises a GatewayError in words."""
+        await self_test()
+        await self.store.open()
+        await self.store.migrate()
+        await self._shelves.warm()
+        await sweep(self.desk)
+        await self.health.start()
+        await self.listener.start()
+        self._start_jobs()
+        log.info("started", users=str(self.listener.address), health=str(self.health.address), owner=self.desk.owner)
+
+    async def stop(self) -> int:
+        """Take no more orders, let what is on its way arrive, and close; answers how many orders were left in the open.
+
+        Those are in the books as sending: the next process finds out or keeps them unknown, but sends none again.
+        """
+        self._draining = True
+        log.info("draining", at_work=self.desk.at_work)
+        await self.listener.stop(LISTENER_STOP_SECONDS)
+        for job in self._jobs:
+            job.cancel()
+        await asyncio.gather(*self._jobs, return_exceptions=True)
+        left = await self.desk.drain(self._settings.environment.drain_seconds)
+        try:
+            await self.store.run(partial(leave, self.desk.owner))
+        except StoreError as error:
+            log.warning("left_without_a_word", error=str(error))
+        for client in self._clients.values():
+            await client.aclose()
+        await self.health.stop(1.0)
+        await self._cache.close()
+        await self.store.close()
+        log.info("stopped", left=left)
+        return left
+
+    def _start_jobs(self) -> None:
+        desk = self.desk
+        self._every(lambda: SWEEP_SECONDS, lambda: sweep(desk), "sweep")
+        self._every(lambda: FIGURES_SECONDS, lambda: figures(desk), "figures")
+        schedule = Schedule(
+            self._shelves,
+            {name: float(self._settings.file.providers[name].refresh_seconds) for name in self._clients},
+        )
+        balances = Balances(desk)
+        for name in self._clients:
+            pace = min(desk.paces[name] / 2000, 5.0)
+            self._every(partial(schedule.pause, name), partial(schedule.refresh, name), "refresh")
+            self._every(lambda pace=pace: pace, partial(poll, desk, name), "poll")  # type: ignore[misc] # a bound value
+            self._every(lambda: BALANCE_SECONDS, partial(balances.ask, name), "balance")
+
+    def _every(self, seconds: Callable[[], float], work: Callable[[], Awaitable[object]], name: str) -> None:
+        loop = every(seconds, work, name=name, metrics=self.metrics)
+        self._jobs.append(asyncio.create_task(loop, name=f"job:{name}"))
+
+
+def key_secret(environment: Environment) -> bytes:
+    """The secret under which keys are hashed: from the environment, or kept in the data folder."""
+    if environment.key_secret is not None:
+        return bytes.fromhex(environment.key_secret.reveal())
+    environment.data_dir.mkdir(parents=True, exist_ok=True)
+    return kept_secret(environment.data_dir / "key.secret")
+
+
+def _now() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000

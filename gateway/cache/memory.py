@@ -1,0 +1,35 @@
+"""The cache of a process that has no Redis: a dictionary with a limit on its bytes, the oldest going first."""
+
+from collections import OrderedDict
+from typing import Final
+
+BYTES_MAX: Final = 256 * 1024 * 1024  # twenty long lists with their rendered forms
+
+
+class MemoryCache:
+    """Named bytes in this process."""
+
+    def __init__(self, bytes_max: int = BYTES_MAX) -> None:
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._bytes = 0
+        self._bytes_max = bytes_max
+
+    async def get(self, name: str) -> bytes | None:
+        """The bytes under a name, or None."""
+        return self._kept.get(name)
+
+    async def put(self, name: str, value: bytes) -> None:
+        """Keep bytes; what is larger than the whole limit is not kept."""
+        self._bytes -= len(self._kept.pop(name, b""))
+        if len(value) > self._bytes_max:
+            return
+        self._kept[name] = value
+        self._bytes += len(value)
+        while self._bytes > self._bytes_max:
+            _, oldest = self._kept.popitem(last=False)
+            self._bytes -= len(oldest)
+
+    async def close(self) -> None:
+        """Forget everything."""
+        self._kept.clear()
+        self._bytes = 0

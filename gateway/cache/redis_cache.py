@@ -1,0 +1,89 @@
+"""The cache that all replicas share, in Redis; whatever goes wrong there costs a tenth of a second once, then nothing.
+
+redis-py 8 retries ten times by default, which turns a dead Redis into seconds for each command: retries are off and the
+time-outs short. After a fault the breaker leaves Redis alone, for one second at first and up to half a minute, with
+jitter so that replicas do not come back all at once. Every value carries a digest: what somebody else wrote under our
+name, or half of a value, is a miss.
+"""
+
+import asyncio
+import hashlib
+import random
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from gateway.cache.cache import Observer
+
+T = TypeVar("T")
+
+TIMEOUT_SECONDS: Final = 0.1  # to connect, and for each command's reply
+# Lists of several MB take longer than one small command; still nobody waits for more than this.
+LONG_TIMEOUT_SECONDS: Final = 1.0
+PAUSE_FIRST_SECONDS: Final = 1.0
+PAUSE_MAX_SECONDS: Final = 30.0
+# The form of our values; another number when it changes, so that two versions of the program do not read each other's.
+PREFIX: Final = "gateway:1:"
+_DIGEST_BYTES: Final = 16
+_KEPT_SECONDS: Final = 7 * 24 * 3600  # a provider that was gone for longer is fetched anew
+
+
+class RedisCache:
+    """Named bytes in Redis, behind a breaker."""
+
+    def __init__(self, url: str, observer: Observer) -> None:
+        self._redis = redis.asyncio.Redis.from_url(
+            url,
+            retry=Retry(NoBackoff(), 0),
+            socket_connect_timeout=TIMEOUT_SECONDS,
+            socket_timeout=LONG_TIMEOUT_SECONDS,
+            decode_responses=False,
+        )
+        self._observer = observer
+        self._closed_until = 0.0
+        self._pause = PAUSE_FIRST_SECONDS
+
+    async def get(self, name: str) -> bytes | None:
+        """The bytes under a name, or None for a miss, a fault or a value that is not ours."""
+        value = await self._guarded("get", lambda: self._redis.get(PREFIX + name))
+        if not isinstance(value, bytes) or len(value) < _DIGEST_BYTES:
+            return None
+        digest, body = value[:_DIGEST_BYTES], value[_DIGEST_BYTES:]
+        if digest != _digest(body):
+            self._observer.cache_failed("digest")
+            return None
+        return body
+
+    async def put(self, name: str, value: bytes) -> None:
+        """Keep bytes under a name, unless Redis is away."""
+        whole = _digest(value) + value
+        await self._guarded("put", lambda: self._redis.set(PREFIX + name, whole, ex=_KEPT_SECONDS))
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._redis.aclose()
+
+    async def _guarded(self, operation: str, call: Callable[[], Awaitable[T]]) -> T | None:
+        """The one place where redis's errors are known."""
+        now = asyncio.get_running_loop().time()
+        if now < self._closed_until:
+            return None
+        try:
+            async with asyncio.timeout(LONG_TIMEOUT_SECONDS):
+                value = await call()
+        except (RedisError, OSError, TimeoutError, ValueError):
+            self._observer.cache_failed(operation)
+            # Jitter wants no secrecy.
+            self._closed_until = now + self._pause * random.uniform(0.75, 1.25)  # noqa: S311 - see above
+            self._pause = min(self._pause * 2, PAUSE_MAX_SECONDS)
+            return None
+        self._pause = PAUSE_FIRST_SECONDS
+        return value
+
+
+def _digest(body: bytes) -> bytes:
+    return hashlib.blake2b(body, digest_size=_DIGEST_BYTES).digest()

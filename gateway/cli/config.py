@@ -1,0 +1,35 @@
+"""The commands on the configuration: check it, print its schema."""
+
+import os
+
+import rich_click as click
+
+from gateway.cli.session import command, config_path
+from gateway.settings.load import load_file
+from gateway.settings.schema import written_schema
+
+
+@click.group()
+def config() -> None:
+    """The file providers.yaml."""
+
+
+@config.command("check")
+@click.argument("file", required=False)
+@command
+def check(file: str | None) -> None:
+    """Tell everything that is wrong with FILE at once; without a fault, what is in it."""
+    path = config_path(file)
+    found, digest = load_file(path, os.environ)
+    enabled = sum(provider.enabled for provider in found.providers.values())
+    click.echo(
+        f"{path} is good: {len(found.providers)} providers ({enabled} enabled), {len(found.services)} services, "
+        f"{len(found.tiers)} tiers, {found.currency}, hash {digest}"
+    )
+
+
+@config.command("schema")
+@command
+def schema() -> None:
+    """Print the JSON Schema of the file, for completion in editors."""
+    click.echo(written_schema(), nl=False)

@@ -1,0 +1,46 @@
+"""The command that serves: the gateway with the operator's own settings, until a signal ends it."""
+
+import asyncio
+import os
+import signal
+
+import rich_click as click
+
+from gateway.app import Gateway
+from gateway.cli.session import command, config_path, prepare_folder
+from gateway.logs import configure_logs
+from gateway.settings.load import Settings, load_settings
+
+
+@click.command()
+@click.option("--config", help="The file with providers; GATEWAY_CONFIG otherwise.")
+@command
+def serve(config: str | None) -> None:
+    """Serve users until SIGTERM or Ctrl-C, then let orders on their way arrive."""
+    settings = load_settings(os.environ, config_path(config))
+    prepare_folder(settings.environment.database_url.reveal())
+    set_up_logs(settings)
+    asyncio.run(_serve(settings))
+
+
+def set_up_logs(settings: Settings) -> None:
+    """Logs as the environment says, with every provider's key struck out."""
+    environment = settings.environment
+    keys = [provider.key.reveal() for provider in settings.file.providers.values()]
+    secrets = [environment.database_url, environment.redis_url, environment.key_secret]
+    keys += [secret.reveal() for secret in secrets if secret is not None]
+    configure_logs(environment.log_level, environment.log_format, secrets=keys)
+
+
+async def _serve(settings: Settings) -> None:
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    gateway = Gateway(settings)
+    await gateway.start()
+    click.echo(f"users: {gateway.listener.address}/api/v2   health: {gateway.health.address}/ready", err=True)
+    await ended.wait()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(number)  # A second signal ends the process at once; the books can take it.
+    await gateway.stop()

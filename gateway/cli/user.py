@@ -1,0 +1,197 @@
+"""The commands on users: make one, see what it has, credit it, change what it may choose, suspend it."""
+
+import os
+from functools import partial
+from typing import Any, Literal
+
+import rich_click as click
+
+from gateway.cli.session import actor, command, config_path, in_books, now, table
+from gateway.core.dialects import UserDialect
+from gateway.core.errors import GatewayError
+from gateway.core.ledger import REFERENCE_MAX
+from gateway.core.money import format_amount, is_currency, parse_amount, scale_of
+from gateway.settings.faults import SettingsError, suggestion
+from gateway.settings.load import load_file
+from gateway.settings.values import ProvidersFile
+from gateway.store.keys import keys_of
+from gateway.store.users import (
+    Choices,
+    Listed,
+    NoSuchUser,
+    create_user,
+    credit_user,
+    list_users,
+    set_choices,
+    set_state,
+)
+
+NAME_MAX = 64
+
+
+class BadOption(GatewayError):
+    """What was asked for on the command line cannot be done; the message says why."""
+
+
+@click.group()
+def user() -> None:
+    """Users: panels that hold a key and a prepaid balance with us."""
+
+
+@user.command("create")
+@click.argument("name")
+@click.option("--currency", help="What the balance is in; providers.yaml's currency otherwise.")
+@click.option("--tier", default="", help="One of the tiers of providers.yaml; everybody's prices otherwise.")
+@click.option("--dialect", type=click.Choice(["standard", "legacy"]), default="standard", show_default=True)
+@click.option("--order-id", type=click.Choice(["string", "number"]), default="string", show_default=True)
+@click.option("--escaped-newlines", is_flag=True, help="The two characters \\n part the lines of comments.")
+@click.option("--duplicate-window", type=click.IntRange(0, 86_400), default=0, help="Seconds; 0 is off.")
+@click.option("--answer", type=click.Choice(["wait", "immediate"]), default="wait", show_default=True)
+@command
+def create(name: str, currency: str | None, **chosen: Any) -> None:
+    """Make a user; give it a key with `gateway key create NAME` and money with `gateway user credit`."""
+    if not name.isprintable() or name != name.strip() or not 0 < len(name) <= NAME_MAX:
+        raise BadOption(f"a user's name is 1 to {NAME_MAX} printable characters without a space around it")
+    choices = _choices(Choices(), chosen)
+    ours = currency or _file().currency
+    if not is_currency(ours):
+        raise BadOption(f"{ours} is no currency code such as USD")
+    in_books(lambda store: store.run(partial(create_user, name, ours, choices, actor=actor(), now=now())))
+    click.echo(f"user {name} made, balance 0 {ours}")
+
+
+@user.command("list")
+@command
+def list_all() -> None:
+    """All users with what they have."""
+    listed = in_books(lambda store: store.read(list_users))
+    rows = [
+        (
+            *(each.user.name, each.user.state, each.user.tier or "–", each.user.dialect.name),
+            *(_amount(each.avail, each), _amount(each.held, each), each.currency),
+        )
+        for each in listed
+    ]
+    click.echo(table(("name", "state", "tier", "dialect", "balance", "held", "currency"), rows))
+
+
+@user.command("show")
+@click.argument("name")
+@command
+def show(name: str) -> None:
+    """One user: settings, balance, keys (never the keys themselves)."""
+    each = _one(name)
+    keys = in_books(lambda store: store.read(partial(keys_of, name)))
+    chosen = each.user
+    for label, value in (
+        ("name", chosen.name),
+        ("state", chosen.state),
+        ("tier", chosen.tier or "everybody's"),
+        ("dialect", f"{chosen.dialect.name}, order id as {chosen.dialect.order_id}"),
+        ("escaped newlines", "yes" if chosen.dialect.escaped_newlines else "no"),
+        ("duplicate window", f"{chosen.duplicate_window} s" if chosen.duplicate_window else "off"),
+        ("answer", chosen.answer),
+        ("balance", f"{_amount(each.avail, each)} {each.currency}"),
+        ("held", f"{_amount(each.held, each)} {each.currency}"),
+        ("keys", ", ".join(f"{key.prefix}… ({'alive' if key.alive(now()) else 'dead'})" for key in keys) or "none"),
+    ):
+        click.echo(f"{label:<17} {value}")
+
+
+@user.command("credit")
+@click.argument("name")
+@click.argument("amount")
+@click.option("--reference", required=True, help="The payment's own number: one reference moves money once.")
+@command
+def credit(name: str, amount: str, reference: str) -> None:
+    """Credit AMOUNT to a user; a negative one takes back (write it after --: `credit NAME --reference R -- -5`)."""
+    if not 0 < len(reference) <= REFERENCE_MAX or reference != reference.strip() or not reference.isprintable():
+        raise BadOption(f"a reference has 1 to {REFERENCE_MAX} printable characters without a space around it")
+    before = _one(name)
+    units = parse_amount(amount, scale_of(before.currency))
+    if units == 0:
+        raise BadOption("nothing to credit")
+    work = partial(credit_user, name, units, reference=reference, actor=actor(), now=now())
+    posted = in_books(lambda store: store.run(work))
+    after = _one(name)
+    told = f"credited {amount} {after.currency}" if posted else f"{reference} was credited before, nothing moved"
+    click.echo(f"{told}; balance {_amount(after.avail, after)} {after.currency}")
+
+
+@user.command("change")
+@click.argument("name")
+@click.option("--tier", help="One of the tiers of providers.yaml; an empty text for everybody's prices.")
+@click.option("--dialect", type=click.Choice(["standard", "legacy"]))
+@click.option("--order-id", type=click.Choice(["string", "number"]))
+@click.option("--escaped-newlines/--no-escaped-newlines", default=None)
+@click.option("--duplicate-window", type=click.IntRange(0, 86_400), help="Seconds; 0 is off.")
+@click.option("--answer", type=click.Choice(["wait", "immediate"]))
+@command
+def change(name: str, **chosen: Any) -> None:
+    """Change what a user may choose; what is not named stays."""
+    kept = _one(name).user
+    before = Choices(tier=kept.tier, dialect=kept.dialect, duplicate_window=kept.duplicate_window, answer=kept.answer)
+    choices = _choices(before, chosen)
+    in_books(lambda store: store.run(partial(set_choices, name, choices, actor=actor(), now=now())))
+    click.echo(f"user {name} changed")
+
+
+@user.command("suspend")
+@click.argument("name")
+@click.option("--reason", default="", help="For the audit trail.")
+@command
+def suspend(name: str, reason: str) -> None:
+    """Let a user's keys answer like unknown ones; its running orders go on."""
+    _set_state(name, "suspended", reason)
+
+
+@user.command("resume")
+@click.argument("name")
+@click.option("--reason", default="", help="For the audit trail.")
+@command
+def resume(name: str, reason: str) -> None:
+    """Let a suspended user in again."""
+    _set_state(name, "active", reason)
+
+
+def _set_state(name: str, state: Literal["active", "suspended"], reason: str) -> None:
+    in_books(lambda store: store.run(partial(set_state, name, state, actor=actor(), reason=reason, now=now())))
+    click.echo(f"user {name} is {state}")
+
+
+def _one(name: str) -> Listed:
+    found = in_books(lambda store: store.read(partial(list_users, name)))
+    if not found:
+        raise NoSuchUser(f"there is no user {name!r}")
+    return found[0]
+
+
+def _choices(before: Choices, chosen: dict[str, Any]) -> Choices:
+    """What was chosen, over what was; a tier has to be one of the file's."""
+    given = {key: value for key, value in chosen.items() if value is not None}
+    tier = given.get("tier", before.tier)
+    if tier and tier != before.tier:
+        tiers = _file().tiers
+        if tier not in tiers:
+            raise BadOption(f"there is no tier {tier} in providers.yaml{suggestion(tier, tiers)}")
+    return Choices(
+        tier=tier,
+        dialect=UserDialect(
+            name=given.get("dialect", before.dialect.name),
+            order_id=given.get("order_id", before.dialect.order_id),
+            escaped_newlines=given.get("escaped_newlines", before.dialect.escaped_newlines),
+        ),
+        duplicate_window=given.get("duplicate_window", before.duplicate_window),
+        answer=given.get("answer", before.answer),
+    )
+
+
+def _file() -> ProvidersFile:
+    try:
+        return load_file(config_path(None), os.environ)[0]
+    except SettingsError as error:
+        raise BadOption(f"this needs providers.yaml, which cannot be read:\n{error}") from error
+
+
+def _amount(units: int, each: Listed) -> str:
+    return format_amount(units, scale_of(each.currency))

@@ -1,0 +1,276 @@
+"""The catalogue: every service we sell, merged from the providers' lists and priced, as one frozen value.
+
+A service is declared in providers.yaml, with an id and routes of its own, or imported from one provider, with an id
+that is allotted once and never changes or is used again. What a declared service does not say it takes from its first
+route that exists. A route whose floor is above the listed rate is kept and passed over when orders are planned: the
+list sells at one rate, and no route may sell below its floor.
+"""
+
+import fnmatch
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from gateway.core.messages import ServiceRow, ServicesReply
+from gateway.core.money import BadAmount, format_amount, scale_of
+from gateway.core.pricing import Markup, Price, Rules, choose_rule, quote
+from gateway.core.provider import ProviderList, ProviderService
+from gateway.core.service import find_type, fold
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+EVERYBODY: Final = ""  # the tier of users who have none
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """One provider's service behind one of ours."""
+
+    provider: str
+    service: str  # the provider's own id
+    cost_rate: Decimal  # per 1000 or flat, in the provider's currency
+    price: Price
+    min: int
+    max: int
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """What we sell."""
+
+    id: int
+    name: str
+    type: str
+    category: str
+    description: str
+    min: int
+    max: int
+    dripfeed: bool
+    refill: bool
+    cancel: bool
+    flat: bool
+    routes: tuple[Route, ...]  # best first, at least one
+    rates: dict[str, int]  # units per 1000 or flat, by tier
+
+
+class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
+    """All services at one moment."""
+
+    currency: str
+    generation: str  # changes exactly when something a user can see does
+    services: tuple[Service, ...]
+    by_id: dict[int, Service]
+    missing: tuple[str, ...]  # enabled providers of which there has never been a list
+    left_out: tuple[str, ...]  # what was not taken and why, for the operator
+
+
+class Pattern(msgspec.Struct, frozen=True, kw_only=True):
+    """A choice among a provider's services."""
+
+    ids: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether it chooses nothing."""
+        return not (self.ids or self.categories or self.names or self.types)
+
+    def chooses(self, service: ProviderService) -> bool:
+        """Whether any of its words means this service."""
+        return (
+            service.key in self.ids
+            or any(fnmatch.fnmatchcase(service.category.casefold(), each.casefold()) for each in self.categories)
+            or any(fnmatch.fnmatchcase(service.name.casefold(), each.casefold()) for each in self.names)
+            or fold(service.type) in {fold(each) for each in self.types}
+        )
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider as far as the catalogue goes."""
+
+    name: str
+    exchange_rate: Decimal
+    imports: bool = False
+    include: Pattern = Pattern()  # empty: everything
+    exclude: Pattern = Pattern()
+
+    def takes(self, service: ProviderService) -> bool:
+        """Whether a service of its list is imported."""
+        wanted = self.include.empty or self.include.chooses(service)
+        return self.imports and wanted and not self.exclude.chooses(service)
+
+
+class Declared(msgspec.Struct, frozen=True, kw_only=True):
+    """A service under an id of our own."""
+
+    id: int
+    routes: tuple[tuple[str, str], ...]
+    name: str | None = None
+    category: str | None = None
+    description: str | None = None
+    min: int | None = None
+    max: int | None = None
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator wants sold."""
+
+    currency: str  # ours
+    sources: dict[str, Source]  # enabled providers
+    declared: tuple[Declared, ...]
+    rules: Rules
+    tiers: dict[str, Markup]
+
+
+def missing_ids(
+    wanted: Wanted, lists: Mapping[str, ProviderList], ids: Mapping[tuple[str, str], int]
+) -> list[tuple[str, str]]:
+    """Imported services that have no id yet, to be allotted before the catalogue is built."""
+    return [
+        (source.name, service.key)
+        for source, service in _imported(wanted, lists)
+        if (source.name, service.key) not in ids
+    ]
+
+
+def build_catalogue(wanted: Wanted, lists: Mapping[str, ProviderList], ids: Mapping[tuple[str, str], int]) -> Catalogue:
+    """Everything that can be sold: declared services by id, then imported ones by provider and list order."""
+    left_out: list[str] = []
+    rows = {name: {service.key: service for service in each.services} for name, each in lists.items()}
+    services: dict[int, Service] = {}
+    for declared in sorted(wanted.declared, key=lambda each: each.id):
+        made = _declared(wanted, declared, rows, left_out=left_out)
+        if made is not None:
+            services[made.id] = made
+    behind = {(name, key) for declared in wanted.declared for name, key in declared.routes}
+    for source, row in _imported(wanted, lists):
+        number = ids.get((source.name, row.key))
+        if (source.name, row.key) in behind or number is None or number in services:
+            continue  # Already sold under an id of our own, or not allotted yet.
+        made = _service(
+            wanted, Declared(id=number, routes=((source.name, row.key),)), [(source, row)], left_out=left_out
+        )
+        if made is not None:
+            services[number] = made
+    ordered = tuple(services.values())
+    return Catalogue(
+        currency=wanted.currency,
+        generation=_generation(wanted.currency, ordered),
+        services=ordered,
+        by_id=services,
+        missing=tuple(sorted(name for name in wanted.sources if name not in lists)),
+        left_out=tuple(left_out),
+    )
+
+
+def listing(catalogue: Catalogue, tier: str) -> ServicesReply:
+    """The list as a user of that price tier sees it; an unknown tier sees everybody's."""
+    scale = scale_of(catalogue.currency)
+    rows = tuple(
+        ServiceRow(
+            service=str(service.id),
+            name=service.name,
+            type=service.type,
+            category=service.category,
+            rate=format_amount(service.rates.get(tier, service.rates[EVERYBODY]), scale),
+            min=service.min,
+            max=service.max,
+            dripfeed=service.dripfeed,
+            refill=service.refill,
+            cancel=service.cancel,
+            description=service.description,
+        )
+        for service in catalogue.services
+    )
+    return ServicesReply(rows)
+
+
+def _imported(wanted: Wanted, lists: Mapping[str, ProviderList]) -> Iterator[tuple[Source, ProviderService]]:
+    for name, source in sorted(wanted.sources.items()):
+        if name in lists:
+            yield from ((source, row) for row in lists[name].services if source.takes(row))
+
+
+def _declared(
+    wanted: Wanted,
+    declared: Declared,
+    rows: Mapping[str, Mapping[str, ProviderService]],
+    *,
+    left_out: list[str],
+) -> Service | None:
+    found: list[tuple[Source, ProviderService]] = []
+    for name, key in declared.routes:
+        if name not in wanted.sources:
+            left_out.append(f"service {declared.id}: {name} is switched off")
+        elif name in rows and key not in rows[name]:
+            left_out.append(f"service {declared.id}: {name} has no service {key}")
+        elif name in rows:
+            found.append((wanted.sources[name], rows[name][key]))
+    return _service(wanted, declared, found, left_out=left_out)
+
+
+def _service(
+    wanted: Wanted, declared: Declared, found: list[tuple[Source, ProviderService]], *, left_out: list[str]
+) -> Service | None:
+    """One service out of the rows its routes lead to, or None with the reason told."""
+    if not found:
+        return None
+    first_source, first = found[0]
+    kind = find_type(first.type)
+    if kind is None:
+        left_out.append(f"{first_source.name}/{first.key}: the type {first.type} is not sold yet")
+        return None
+    alike = [(source, row) for source, row in found if row.type == first.type]
+    left_out += [
+        f"service {declared.id}: {s.name}/{r.key} is of type {r.type}" for s, r in found if r.type != first.type
+    ]
+    category = declared.category or first.category
+    try:
+        routes = tuple(_route(wanted, declared.id, category, found=each) for each in alike)
+        rates = {EVERYBODY: routes[0].price.rate}
+        for name, tier in wanted.tiers.items():
+            rule = choose_rule(wanted.rules, provider=first_source.name, category=category, service=declared.id)
+            rates[name] = quote(
+                first.rate, first_source.exchange_rate, rule, tier=tier, scale=scale_of(wanted.currency)
+            ).rate
+    except BadAmount as error:
+        left_out.append(f"{first_source.name}/{first.key}: {error}")
+        return None
+    low, high = min(route.min for route in routes), max(route.max for route in routes)
+    low = low if declared.min is None else max(declared.min, low)
+    high = high if declared.max is None else min(declared.max, high)
+    if high < low or rates[EVERYBODY] <= 0:
+        left_out.append(f"{first_source.name}/{first.key}: nothing between {low} and {high} can be sold")
+        return None
+    return Service(
+        id=declared.id,
+        name=declared.name or first.name,
+        type=kind.name,
+        category=category,
+        description=first.description if declared.description is None else declared.description,
+        min=low,
+        max=high,
+        dripfeed=kind.dripfeed and all(row.dripfeed is True for _, row in alike),
+        refill=all(row.refill is True for _, row in alike),
+        cancel=all(row.cancel is True for _, row in alike),
+        flat=kind.flat,
+        routes=routes,
+        rates=rates,
+    )
+
+
+def _route(wanted: Wanted, number: int, category: str, *, found: tuple[Source, ProviderService]) -> Route:
+    source, row = found
+    rule = choose_rule(wanted.rules, provider=source.name, category=category, service=number)
+    price = quote(row.rate, source.exchange_rate, rule, tier=None, scale=scale_of(wanted.currency))
+    return Route(provider=source.name, service=row.key, cost_rate=row.rate, price=price, min=row.min, max=row.max)
+
+
+def _generation(currency: str, services: Iterable[Service]) -> str:
+    """A hash of what users and routing see; the same on every replica that has the same lists and settings."""
+    digest = hashlib.blake2b(currency.encode(), digest_size=8)
+    for service in services:
+        digest.update(_ENCODER.encode(service))
+    return digest.hexdigest()
