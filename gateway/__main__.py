@@ -4,21 +4,20 @@ import rich_click as click
 
 from gateway import __version__
 from gateway.cli.config import config
+from gateway.cli.demo import demo
 from gateway.cli.key import key
+from gateway.cli.panel import panel
 from gateway.cli.serve import serve
 from gateway.cli.user import user
-from gateway.settings.environment import VARIABLES
-
-_TABLE = "\n".join(f"  {each.name} ({each.default or 'empty'})\n      {each.meaning}" for each in VARIABLES)
 
 
-@click.group(epilog="Settings come from the environment; docs/configuration.md explains them.\n\n\b\n" + _TABLE)
+@click.group(epilog="Settings come from GATEWAY_ variables (`gateway config variables` lists them) and providers.yaml.")
 @click.version_option(__version__, prog_name="gateway")
 def main() -> None:
     """A gateway between panels: one endpoint, one key, one prepaid balance in front of many upstream panels."""
 
 
-for _command in (serve, user, key, config):
+for _command in (serve, demo, user, key, config, panel):
     main.add_command(_command)
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Where everything is put together, and the life of a process from start to drain; the one file that knows every room."""
+"""Where everything is put together, and the life of a process from start to drain."""
 
 import asyncio
 import os
@@ -84,6 +84,11 @@ class Gateway:
         self.health = Listener(
             Address(environment.metrics_host, environment.metrics_port), health_routes(self.metrics, self.obstacles)
         )
+
+    @property
+    def currency(self) -> str:
+        """What users pay in."""
+        return self._settings.file.currency
 
     def obstacles(self) -> list[str]:
         """What keeps this process from taking orders, in words; nothing when it is ready."""

@@ -5,6 +5,7 @@ import os
 import rich_click as click
 
 from gateway.cli.session import command, config_path
+from gateway.settings.environment import VARIABLES
 from gateway.settings.load import load_file
 from gateway.settings.schema import written_schema
 
@@ -33,3 +34,11 @@ def check(file: str | None) -> None:
 def schema() -> None:
     """Print the JSON Schema of the file, for completion in editors."""
     click.echo(written_schema(), nl=False)
+
+
+@config.command("variables")
+@command
+def variables() -> None:
+    """List every GATEWAY_ variable with its default and what it is for."""
+    for each in VARIABLES:
+        click.echo(f"{each.name}={each.default}\n    {each.meaning}")

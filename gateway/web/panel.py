@@ -62,7 +62,7 @@ def panel_endpoint(desk: Desk, keys: KeyRing) -> ASGIRouteHandler:
     async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
         await serve(desk, keys, scope, receive, send)
 
-    return asgi(PATHS, copy_scope=False)(endpoint)
+    return asgi(list(PATHS), copy_scope=False)(endpoint)
 
 
 async def serve(desk: Desk, keys: KeyRing, scope: Scope, receive: Receive, send: Send) -> None:

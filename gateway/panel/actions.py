@@ -1,0 +1,226 @@
+"""The seven actions of the simulated panel: our own protocol turned round, with the refusals of a real panel."""
+
+import time
+from decimal import Decimal
+
+import msgspec
+
+from gateway.core.errors import (
+    TEXT_INCORRECT_ORDER,
+    TEXT_INCORRECT_SERVICE,
+    TEXT_NOT_CANCELABLE,
+    TEXT_NOT_ENOUGH_FUNDS,
+    TEXT_NOT_REFILLABLE,
+    TEXT_REFILL_NOT_FOUND,
+    InvalidOrder,
+)
+from gateway.core.messages import (
+    AddReply,
+    AddRequest,
+    BalanceReply,
+    BalanceRequest,
+    CancelReply,
+    CancelRequest,
+    ErrorReply,
+    MultiCancelReply,
+    MultiCancelRequest,
+    MultiRefillReply,
+    MultiRefillRequest,
+    MultiRefillStatusReply,
+    MultiRefillStatusRequest,
+    MultiStatusReply,
+    MultiStatusRequest,
+    OrderRefillStatusRequest,
+    RefillReply,
+    RefillRequest,
+    RefillStatusReply,
+    RefillStatusRequest,
+    Reply,
+    Request,
+    ServicesReply,
+    ServicesRequest,
+    StatusReply,
+    StatusRequest,
+    StatusWord,
+)
+from gateway.core.money import charge_for, format_amount, scale_of, to_units_up
+from gateway.core.service import Limits, OrderDetails, find_type, read_details
+from gateway.panel.books import Books, PanelOrder
+from gateway.panel.progress import Course, Standing, standing
+from gateway.panel.services import PanelFile
+
+ACTIVE_LINK = "You have active order with this link. Please wait until order being completed."
+REFILL_SECONDS = 10.0  # a refill takes so long, at pace 1
+
+
+class Panel:
+    """What the panel sells and whom it knows."""
+
+    def __init__(self, file: PanelFile, books: Books, *, pace: float = 1.0) -> None:
+        self.books = books
+        self.currency = file.currency
+        self.pace = pace
+        self.one_order_a_link = False
+        self._services = {service.id: service for service in file.services}
+        self._scale = scale_of(file.currency)
+
+    def now(self) -> int:
+        """The panel's own clock, ms."""
+        return time.time_ns() // 1_000_000 + self.books.ahead
+
+    def answer(self, key: str, request: Request) -> Reply:
+        """What a holder of a key is answered."""
+        match request:
+            case ServicesRequest():
+                return ServicesReply(tuple(service.row for service in self._services.values()))
+            case BalanceRequest():
+                return self._balance(key)
+            case AddRequest():
+                return self._add(key, request)
+            case StatusRequest():
+                return self._status(key, request.order)
+            case MultiStatusRequest():
+                return MultiStatusReply(tuple((each, self._status(key, each)) for each in request.orders))
+            case RefillRequest():
+                return self._refill(key, request.order)
+            case MultiRefillRequest():
+                return MultiRefillReply(tuple((each, self._refill(key, each)) for each in request.orders))
+            case RefillStatusRequest() | OrderRefillStatusRequest():
+                return self._refill_status(key, self._refill_id(request))
+            case MultiRefillStatusRequest():
+                return MultiRefillStatusReply(
+                    tuple((each, self._refill_status(key, _number(each))) for each in request.refills)
+                )
+            case CancelRequest():
+                return self._cancel(key, request.order)
+            case MultiCancelRequest():
+                return MultiCancelReply(tuple((each, self._cancel(key, each)) for each in request.orders))
+
+    def standing(self, order: PanelOrder) -> Standing:
+        """How an order stands now."""
+        service = self._services[order.service]
+        asked = order.canceled_at
+        course = Course(
+            service=service,
+            quantity=order.quantity,
+            runs=order.runs,
+            start_count=order.start_count,
+            canceled_after=None if asked is None else (asked - order.created_at) / 1000,
+            pace=self.pace,
+        )
+        found = standing(course, (self.now() - order.created_at) / 1000)
+        if order.forced_status is None:
+            return found
+        remains = found.remains if order.forced_remains is None else order.forced_remains
+        return Standing(status=StatusWord(order.forced_status), remains=remains, start_count=order.start_count)
+
+    def units(self, amount: str) -> int:
+        """An amount as units of the panel's currency."""
+        return to_units_up(Decimal(amount), self._scale)
+
+    def amount(self, units: int) -> str:
+        """Units as an amount."""
+        return format_amount(units, self._scale)
+
+    def _balance(self, key: str) -> Reply:
+        for order in self.books.orders(unsettled_of=key):
+            self._settle(order)
+        return BalanceReply(self.amount(self.books.balance(key) or 0), self.currency)
+
+    def _add(self, key: str, request: AddRequest) -> Reply:
+        service = self._services.get(_number(request.service))
+        kind = None if service is None else find_type(service.type)
+        if service is None or kind is None:
+            return ErrorReply(TEXT_INCORRECT_SERVICE)
+        limits = Limits(min=service.min, max=service.max, dripfeed=service.dripfeed)
+        try:
+            details = read_details(kind, limits, request.fields)
+        except InvalidOrder as error:
+            return ErrorReply(error.text)
+        if self.one_order_a_link and any(
+            not self.standing(each).ended for each in self.books.orders(link=details.link)
+        ):
+            return ErrorReply(ACTIVE_LINK)
+        rate = to_units_up(service.rate, self._scale)
+        charge = charge_for(rate, details.billable, flat=kind.flat)
+        number = self.books.place(self._order(key, service.id, details=details, charge=charge))
+        return ErrorReply(TEXT_NOT_ENOUGH_FUNDS) if number is None else AddReply(str(number))
+
+    def _order(self, key: str, service: int, *, details: OrderDetails, charge: int) -> PanelOrder:
+        now = self.now()
+        return PanelOrder(
+            id=0,
+            key=key,
+            service=service,
+            link=details.link,
+            fields=msgspec.json.encode(details.fields).decode(),
+            quantity=details.quantity,
+            runs=details.runs or 1,
+            charge=charge,
+            refunded=0,
+            settled=0,
+            start_count=100 + sum(details.link.encode()) % 9000,
+            created_at=now,
+            canceled_at=None,
+            forced_status=None,
+            forced_remains=None,
+        )
+
+    def _status(self, key: str, asked: str) -> StatusReply | ErrorReply:
+        order = self.books.order(_number(asked), key)
+        if order is None:
+            return ErrorReply(TEXT_INCORRECT_ORDER)
+        found = self._settle(order)
+        due = self._due(order, found)
+        return StatusReply(
+            status=found.status,
+            charge=self.amount(order.charge - due),
+            start_count=found.start_count,
+            remains=found.remains,
+            currency=self.currency,
+        )
+
+    def _settle(self, order: PanelOrder) -> Standing:
+        """How an order stands; one that has ended gives back what was not delivered."""
+        found = self.standing(order)
+        if found.ended and not order.settled:
+            self.books.settle(order, self._due(order, found))
+        return found
+
+    def _due(self, order: PanelOrder, found: Standing) -> int:
+        if found.status not in (StatusWord.PARTIAL, StatusWord.CANCELED):
+            return 0
+        return order.charge * min(max(found.remains, 0), order.quantity) // order.quantity
+
+    def _refill(self, key: str, asked: str) -> RefillReply | ErrorReply:
+        order = self.books.order(_number(asked), key)
+        eligible = order is not None and self._services[order.service].refill
+        if order is None or not eligible or self.standing(order).status is not StatusWord.COMPLETED:
+            return ErrorReply(TEXT_NOT_REFILLABLE)
+        return RefillReply(str(self.books.add_refill(order.id, self.now())))
+
+    def _refill_id(self, request: RefillStatusRequest | OrderRefillStatusRequest) -> int:
+        if isinstance(request, RefillStatusRequest):
+            return _number(request.refill)
+        return self.books.newest_refill(_number(request.order)) or 0
+
+    def _refill_status(self, key: str, number: int) -> RefillStatusReply | ErrorReply:
+        asked_at = self.books.refills([number], key).get(number)
+        if asked_at is None:
+            return ErrorReply(TEXT_REFILL_NOT_FOUND)
+        age = (self.now() - asked_at) / 1000
+        done = age >= REFILL_SECONDS * self.pace
+        return RefillStatusReply("Completed" if done else "In progress" if age > self.pace else "Pending")
+
+    def _cancel(self, key: str, asked: str) -> CancelReply | ErrorReply:
+        order = self.books.order(_number(asked), key)
+        if order is None:
+            return ErrorReply(TEXT_INCORRECT_ORDER)
+        if not self._services[order.service].cancel or self.standing(order).ended:
+            return ErrorReply(TEXT_NOT_CANCELABLE)
+        self.books.cancel(order.id, self.now())
+        return CancelReply()
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
