@@ -59,10 +59,11 @@ BROAD_EXCEPT_ALLOWED = {
 }
 """STYLE.md rule 25: where an error nobody foresaw is logged and counted, or kept and handed to whoever waits for it."""
 
-# Signatures that somebody else fixed: ASGI's application, structlog's processor, asyncio's exception handler.
+# Signatures that somebody else fixed: ASGI's application, structlog's processor, httpcore's network backend.
 FOREIGN_SIGNATURES = {
     ("scope", "receive", "send"),
     ("logger", "method_name", "event_dict"),
+    ("host", "port", "timeout", "local_address", "socket_options"),
 }
 
 # A command of the command line, a handler or a hook: its parameters are the library's or the user's business.

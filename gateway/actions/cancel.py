@@ -29,7 +29,7 @@ async def cancel(desk: Desk, user: User, request: CancelRequest) -> CancelReply 
     if not task.eligible:
         return ErrorReply(error=TEXT_NOT_CANCELABLE)
     if task.provider is not None and task.upstream_order is not None:
-        desk.spawn(_tell(desk, number, task.provider, task.upstream_order), name=f"cancel:{number}")
+        desk.spawn(_tell(desk, number, task.provider, upstream_order=task.upstream_order), name=f"cancel:{number}")
     return CancelReply()
 
 
@@ -39,7 +39,7 @@ async def multi_cancel(desk: Desk, user: User, request: MultiCancelRequest) -> M
     return MultiCancelReply(orders=tuple(zip(request.orders, replies, strict=True)))
 
 
-async def _tell(desk: Desk, number: int, provider: str, upstream_order: str) -> None:
+async def _tell(desk: Desk, number: int, provider: str, *, upstream_order: str) -> None:
     """Tell the panel once. Whatever it answers proves nothing; the order is asked about soon."""
     client = desk.providers.get(provider)
     if client is not None:

@@ -33,7 +33,7 @@ class Conditions:
         off = frozenset(service for service, until in self._off.get(provider, {}).items() if until > now)
         return Condition(held=held[0].value if held is not None and held[1] > now else None, services_off=off)
 
-    def refused(self, provider: str, service: str, kind: RejectKind, now: int) -> None:
+    def refused(self, provider: str, service: str, kind: RejectKind, *, now: int) -> None:
         """A provider refused an order; hold it, or switch the service off, where the next order would meet the same."""
         if kind is RejectKind.SERVICE:
             self._off.setdefault(provider, {})[service] = now + SERVICE_OFF_MS

@@ -50,10 +50,10 @@ async def dispatch(desk: Desk, attempt: Attempt) -> Result:
         if work is None or outcome is None:
             return Result(OrderState.PLACING)
         text = _text(outcome)
-        decided = await _decide(desk, work, outcome, text)
+        decided = await _decide(desk, work, outcome, text=text)
         if decided is None:
             return Result(OrderState.UNKNOWN)
-        _note(desk, work, outcome, decided)
+        _note(desk, work, outcome, decided=decided)
         if decided.next is None:
             return Result(decided.state, text)
         attempt = decided.next
@@ -90,7 +90,7 @@ async def _send(desk: Desk, work: Job) -> Outcome | None:
     return outcome
 
 
-async def _decide(desk: Desk, work: Job, outcome: Outcome, text: str) -> Decided | None:
+async def _decide(desk: Desk, work: Job, outcome: Outcome, *, text: str) -> Decided | None:
     """Store a verdict, again and again while the store cannot take it: it is known here and nowhere else."""
     now = desk.clock()
     verdict = Verdict(
@@ -117,12 +117,12 @@ def _text(outcome: Outcome) -> str:
     return TEXT_UNAVAILABLE
 
 
-def _note(desk: Desk, work: Job, outcome: Outcome, decided: Decided) -> None:
+def _note(desk: Desk, work: Job, outcome: Outcome, *, decided: Decided) -> None:
     """Count and log a stored outcome, and remember what it says about the provider."""
     attempt = work.attempt
     desk.metrics.attempt_decided(attempt.provider, outcome)
     if isinstance(outcome, Rejected):
-        desk.conditions.refused(attempt.provider, attempt.provider_service, outcome.kind, desk.clock())
+        desk.conditions.refused(attempt.provider, attempt.provider_service, outcome.kind, now=desk.clock())
     log.info(
         "attempt_decided",
         order_id=attempt.order_id,

@@ -7,7 +7,8 @@ from typing import Final
 from gateway.core.lenient import Json
 
 # An order id as text: what a panel's own URL could carry (Q41 has met `EXT-200`).
-_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}", re.ASCII)
+# One without a digit is a word, such as `pending` or `Nope`.
+_ID: Final = re.compile(r"(?=.*[0-9])[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 _LONE_COMMA: Final = re.compile(r"[+-]?[0-9]+,[0-9]+", re.ASCII)
 _SEPARATORS: Final = re.compile(r"[,\s\u066c\u00a0\u202f]")  # between thousands (Q50)
@@ -29,13 +30,9 @@ def as_id(value: Json) -> str | None:
             return str(value) if value > 0 else None
         case str():
             text = value.strip()
-            usable = _ID.fullmatch(text) is not None and text.lower() not in _NO_IDS
-            return text if usable and text.strip("0") != "" else None
+            return text if _ID.fullmatch(text) is not None and text.strip("0") != "" else None
         case _:
             return None
-
-
-_NO_IDS: Final = frozenset({"null", "none", "undefined", "false", "true", "nan"})
 
 
 def as_decimal(value: Json, *, decimal_comma: bool = False) -> Decimal | None:

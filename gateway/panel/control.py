@@ -34,15 +34,15 @@ class Force(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     start_count: int | None = None
 
 
-def controlled(panel: Panel, switches: Switches, what: str, http: HttpRequest) -> Answer:
+def controlled(panel: Panel, switches: Switches, what: str, *, http: HttpRequest) -> Answer:
     """Do what is asked of the control endpoint; a mistake in it is answered with HTTP 400 and its reason."""
     try:
-        return Answer(body=msgspec.json.encode(_done(panel, switches, (http.method, what), http.body)))
+        return Answer(body=msgspec.json.encode(_done(panel, switches, (http.method, what), body=http.body)))
     except (msgspec.DecodeError, PanelError, ValueError) as error:
         return Answer(body=msgspec.json.encode({"error": str(error)}), status=400)
 
 
-def _done(panel: Panel, switches: Switches, asked: tuple[str, str], body: bytes) -> Any:
+def _done(panel: Panel, switches: Switches, asked: tuple[str, str], *, body: bytes) -> Any:
     match asked:
         case ("GET", "switches"):
             return switches.listed()

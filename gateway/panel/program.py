@@ -79,7 +79,7 @@ class PanelProgram:
             given = dict(http.headers).get(b"x-control-token", b"")
             if not hmac.compare_digest(given, token.encode()):
                 return Answer(body=b'{"error":"wrong control token"}', status=403)
-            return controlled(self.panel, self.switches, path.removeprefix(CONTROL_PATH), http)
+            return controlled(self.panel, self.switches, path.removeprefix(CONTROL_PATH), http=http)
         return Answer(body=b'{"error":"nothing here"}', status=404)
 
     async def _api(self, http: HttpRequest) -> Answer:

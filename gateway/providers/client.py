@@ -124,7 +124,7 @@ class ProviderClient:
         began = asyncio.get_running_loop().time()
         try:
             async with self._reads.turn():
-                evidence = await exchange(self._reader, self.upstream, self._written(request), limits)
+                evidence = await exchange(self._reader, self.upstream, self._written(request), limits=limits)
         except NoTurn as error:
             said: Reply | Unreadable | Failed = Failed(why=str(error), sent=False)
         else:
@@ -140,7 +140,7 @@ class ProviderClient:
         limits = Limits(connect=times.connect, write=times.write, total=times.total, bytes_max=REPLY_BYTES_MAX)
         transport = open_transport(self.upstream, connections=1, keep=False, tls=self._tls)
         try:
-            return await exchange(transport, self.upstream, self._written(request), limits, fence=fence)
+            return await exchange(transport, self.upstream, self._written(request), limits=limits, fence=fence)
         finally:
             await transport.aclose()
 

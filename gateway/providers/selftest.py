@@ -85,6 +85,6 @@ async def _send(upstream: Upstream, fence: Callable[[], Awaitable[None]]) -> Non
     transport = open_transport(upstream, connections=1, keep=False, tls=tls_context(upstream))
     limits = Limits(connect=_SECONDS, write=_SECONDS, total=_SECONDS, bytes_max=1024)
     try:
-        await exchange(transport, upstream, HttpRequest(body=b"self-test"), limits, fence=fence)
+        await exchange(transport, upstream, HttpRequest(body=b"self-test"), limits=limits, fence=fence)
     finally:
         await transport.aclose()

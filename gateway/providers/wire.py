@@ -75,8 +75,8 @@ async def exchange(
     transport: httpx.AsyncBaseTransport,
     upstream: Upstream,
     http: HttpRequest,
-    limits: "Limits",
     *,
+    limits: "Limits",
     fence: Fence | None = None,
 ) -> Evidence:
     """Send one request and gather what can be known of it; never raises for the world's faults.

@@ -137,7 +137,7 @@ def decide(attempt: Attempt, verdict: Verdict, *, now: int) -> Steps[Decided]:
     yield from resolve(current, target, reason=_why(outcome), now=now, upstream_order=upstream)
     match outcome:
         case Accepted():
-            yield from _accept(locked, mine, outcome, verdict, now=now)
+            yield from _accept(locked, mine, outcome, verdict=verdict, now=now)
             return Decided(state=OrderState.ACTIVE)
         case Unknown():
             made = step(locked.order, OrderEvent.DOUBTED)
@@ -152,11 +152,11 @@ def decide(attempt: Attempt, verdict: Verdict, *, now: int) -> Steps[Decided]:
                 )
                 for row in rows
             ]
-            return (yield from _follow(locked, outcome, tried, verdict, now=now))
+            return (yield from _follow(locked, outcome, tried, verdict=verdict, now=now))
 
 
 def _follow(
-    locked: Locked, outcome: NotSent | Rejected, tried: Sequence[Tried], verdict: Verdict, *, now: int
+    locked: Locked, outcome: NotSent | Rejected, tried: Sequence[Tried], *, verdict: Verdict, now: int
 ) -> Steps[Decided]:
     """Plan the next attempt of an order that surely was not placed, or drop it and give the charge back."""
     order = locked.order
@@ -175,7 +175,7 @@ def _follow(
     return Decided(state=OrderState.RESERVED, next=attempt, again=again)
 
 
-def _accept(locked: Locked, mine: Row, outcome: Accepted, verdict: Verdict, *, now: int) -> Steps[None]:
+def _accept(locked: Locked, mine: Row, outcome: Accepted, *, verdict: Verdict, now: int) -> Steps[None]:
     """Capture the charge, book the cost, and have the order watched."""
     route = next(
         route

@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.core import ledger
 from gateway.core.attempt import Attempt, AttemptState
-from gateway.core.order import Order, OrderEvent, OrderState, step
+from gateway.core.order import TERMINAL, Order, OrderEvent, OrderState, step
 from gateway.core.routing import PlannedRoute
 from gateway.store.attempts import plan_attempt, read_attempts, resolve
 from gateway.store.engine import Query, Refused, Steps
@@ -137,7 +137,8 @@ def show(user_id: int, ids: Sequence[int]) -> Steps[dict[int, Shown]]:
             id=row["id"],
             charge=row["charge"] if row["state"] != OrderState.FAILED else 0,
             start_count=row["start_count"] or 0,
-            remains=row["remains"] or 0,
+            # Until its panel says more, nothing of an order under way was delivered.
+            remains=(0 if row["state"] in TERMINAL else row["quantity"]) if row["remains"] is None else row["remains"],
             status=row["shown"],
             currency=row["currency"],
         )

@@ -58,83 +58,89 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
 
 def panel_endpoint(desk: Desk, keys: KeyRing) -> ASGIRouteHandler:
     """The route handler of the endpoint."""
+    endpoint = Endpoint(desk, keys)
 
-    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
-        await serve(desk, keys, scope, receive, send)
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        await endpoint.serve(scope, receive, send)
 
-    return asgi(list(PATHS), copy_scope=False)(endpoint)
+    return asgi(list(PATHS), copy_scope=False)(serve)
 
 
-async def serve(desk: Desk, keys: KeyRing, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer one HTTP request of the panel protocol."""
-    started = time.perf_counter()
-    spent = start_counting()
-    request_id = os.urandom(8).hex()
-    structlog.contextvars.bind_contextvars(request_id=request_id)
-    try:
-        answer_to_send = await _answer(desk, keys, scope, receive)
-    except Exception:  # The outermost handler: whatever it was, the caller gets an answer and we get the traceback.
-        log.exception("request_broke")
-        answer_to_send = Answered(body=_UNAVAILABLE, outcome="broken", status=500)
-    heard = False
-    try:
-        await _send(send, answer_to_send, request_id)
-        heard = True
-    except OSError as error:
-        log.info("answer_unheard", error=str(error))
-    finally:
-        if answer_to_send.order_id is not None and answer_to_send.user is not None:
-            _note_answer(desk, answer_to_send.order_id, answer_to_send.user.id, heard=heard)
-        seconds = time.perf_counter() - started
-        desk.metrics.request_answered(
-            answer_to_send.action, answer_to_send.outcome, seconds=seconds, waited=spent.waited
+class Endpoint:
+    """Answers requests of the panel protocol."""
+
+    def __init__(self, desk: Desk, keys: KeyRing) -> None:
+        self._desk = desk
+        self._keys = keys
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        started = time.perf_counter()
+        spent = start_counting()
+        request_id = os.urandom(8).hex()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            answer_to_send = await self._answer(scope, receive)
+        except Exception:  # The outermost handler: whatever it was, the caller gets an answer and we get the traceback.
+            log.exception("request_broke")
+            answer_to_send = Answered(body=_UNAVAILABLE, outcome="broken", status=500)
+        heard = False
+        try:
+            await _send(send, answer_to_send, request_id)
+            heard = True
+        except OSError as error:
+            log.info("answer_unheard", error=str(error))
+        finally:
+            if answer_to_send.order_id is not None and answer_to_send.user is not None:
+                _note_answer(self._desk, answer_to_send.order_id, answer_to_send.user.id, heard=heard)
+            seconds = time.perf_counter() - started
+            self._desk.metrics.request_answered(
+                answer_to_send.action, answer_to_send.outcome, seconds=seconds, waited=spent.waited
+            )
+            _log(answer_to_send, seconds)
+            structlog.contextvars.unbind_contextvars("request_id")
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answered:
+        method = str(scope.get("method", ""))
+        if method not in ("GET", "POST"):
+            return Answered(body=_TOO_LARGE, outcome="error", status=405, headers=((b"allow", b"GET, POST"),))
+        headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
+        query = bytes(scope.get("query_string", b""))
+        body = await _read_body(receive, scope["headers"]) if len(query) <= QUERY_MAX else None
+        if body is None:
+            return Answered(body=_TOO_LARGE, outcome="too_large", status=413, headers=((b"connection", b"close"),))
+        http = HttpRequest(method=method, query=query, headers=tuple(headers), body=body)
+        try:
+            fields = read_fields(http)
+            user = await self._keys.user_of(key_of(fields))
+            if user is None:
+                return Answered(body=_INVALID_KEY, outcome="unauthorized")
+            request = read_action(fields, escaped_newlines=user.dialect.escaped_newlines)
+        except RequestError as error:
+            return Answered(body=write_reply(ErrorReply(error.text)), outcome="error")
+        except StoreError as error:
+            log.warning("store_away", error=str(error))
+            return _unavailable(None)
+        return await self._act(user, request, http)
+
+    async def _act(self, user: User, request: Request, http: HttpRequest) -> Answered:
+        action = action_of(request)
+        try:
+            if isinstance(request, ServicesRequest):
+                return _services(await rendered_services(self._desk, user), http, user)
+            reply = await answer(self._desk, user, request)
+        except StoreError as error:
+            log.warning("store_away", error=str(error))
+            return _unavailable(action)
+        failed = isinstance(reply, ErrorReply)
+        placed = int(reply.order) if isinstance(request, AddRequest) and isinstance(reply, AddReply) else None
+        return Answered(
+            body=write_reply(reply, user.dialect),
+            outcome="error" if failed else "ok",
+            action=action,
+            user=user,
+            order_id=placed,
         )
-        _log(answer_to_send, seconds)
-        structlog.contextvars.unbind_contextvars("request_id")
-
-
-async def _answer(desk: Desk, keys: KeyRing, scope: Scope, receive: Receive) -> Answered:
-    method = str(scope.get("method", ""))
-    if method not in ("GET", "POST"):
-        return Answered(body=_TOO_LARGE, outcome="error", status=405, headers=((b"allow", b"GET, POST"),))
-    headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
-    query = bytes(scope.get("query_string", b""))
-    body = await _read_body(receive, scope["headers"]) if len(query) <= QUERY_MAX else None
-    if body is None:
-        return Answered(body=_TOO_LARGE, outcome="too_large", status=413, headers=((b"connection", b"close"),))
-    http = HttpRequest(method=method, query=query, headers=tuple(headers), body=body)
-    try:
-        fields = read_fields(http)
-        user = await keys.user_of(key_of(fields))
-        if user is None:
-            return Answered(body=_INVALID_KEY, outcome="unauthorized")
-        request = read_action(fields, escaped_newlines=user.dialect.escaped_newlines)
-    except RequestError as error:
-        return Answered(body=write_reply(ErrorReply(error.text)), outcome="error")
-    except StoreError as error:
-        log.warning("store_away", error=str(error))
-        return _unavailable(None)
-    return await _act(desk, user, request, http)
-
-
-async def _act(desk: Desk, user: User, request: Request, http: HttpRequest) -> Answered:
-    action = action_of(request)
-    try:
-        if isinstance(request, ServicesRequest):
-            return _services(await rendered_services(desk, user), http, user)
-        reply = await answer(desk, user, request)
-    except StoreError as error:
-        log.warning("store_away", error=str(error))
-        return _unavailable(action)
-    failed = isinstance(reply, ErrorReply)
-    placed = int(reply.order) if isinstance(request, AddRequest) and isinstance(reply, AddReply) else None
-    return Answered(
-        body=write_reply(reply, user.dialect),
-        outcome="error" if failed else "ok",
-        action=action,
-        user=user,
-        order_id=placed,
-    )
 
 
 def _services(rendered: Rendered | ErrorReply, http: HttpRequest, user: User) -> Answered:

@@ -55,7 +55,7 @@ UPDATE orders SET cancel_requested_at = :now, updated_at = :now WHERE id = :id
 
 -- name: orders_status
 -- What a status call shows, of the caller's own orders only.
-SELECT id, charge - refunded AS charge, start_count, remains, state, shown, currency FROM orders
+SELECT id, charge - refunded AS charge, start_count, remains, quantity, state, shown, currency FROM orders
 WHERE user_id = :user_id AND id {ANY:ids}
 
 -- name: orders_count_by_state
