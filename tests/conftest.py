@@ -10,10 +10,11 @@ How tests are written here:
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Literal
 
+import coverage
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -28,6 +29,21 @@ def pytest_configure() -> None:
     """The developer's own settings reach no test, nor any program a test starts."""
     for name in [name for name in os.environ if name.startswith("GATEWAY_")]:
         del os.environ[name]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Tell a running coverage which test takes each branch; tests/coverage_of_core.py judges each file by its own.
+
+    Coverage's own `dynamic_context = "test_function"` takes a function inside hypothesis for the test.
+    """
+    measuring = coverage.Coverage.current()
+    if measuring is not None and isinstance(item, pytest.Function):
+        measuring.switch_context(f"{item.module.__name__}.{item.originalname}")
+    ran = yield
+    if measuring is not None:
+        measuring.switch_context("")
+    return ran
 
 
 @pytest.fixture(scope="session")

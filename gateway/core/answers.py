@@ -6,7 +6,7 @@ the client's convenience: what an answer to `add` proves is decided in core/outc
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, assert_never
 
 from gateway.core.dialects import STANDARD_PROVIDER, ProviderDialect
 from gateway.core.lenient import Json, NotJson, find_error_text, parse_json
@@ -138,6 +138,8 @@ def _read(request: Request, value: Json, dialect: ProviderDialect) -> Reply | No
             return _read_cancel(request, value)
         case BalanceRequest():
             return _read_balance(value, dialect)
+        case _:
+            assert_never(request)
 
 
 def _one_status(order: str, value: Json, dialect: ProviderDialect) -> Reply | None:

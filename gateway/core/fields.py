@@ -7,7 +7,7 @@ can authenticate as one user and be charged as another.
 
 import re
 from decimal import Decimal
-from typing import Final
+from typing import Final, assert_never
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -135,6 +135,8 @@ def _as_text(name: str, value: Json) -> str | None:
             return ("," if name in _ID_LISTS else "\n").join(part for part in parts if part is not None)
         case dict():
             return None
+        case _:
+            assert_never(value)
 
 
 _ID_LISTS: Final = frozenset({"order", "orders", "refill", "refills"})

@@ -7,6 +7,7 @@ Q76). Both keep a number's text (int or Decimal, never float) and refuse NaN, en
 
 import json
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Final, Never, TypeAlias
 
@@ -62,11 +63,9 @@ def find_error_text(value: Json) -> str | None:
 def _named_error(value: "dict[str, Json]") -> str | None:
     for name in ("error", "Error", "errors", "ERROR"):
         said = value.get(name)
-        if said is True:
-            return _message(value) or "error"
         text = _text_inside(said)
-        if text:
-            return text
+        if text or said:  # Something stands there, and be it only a number.
+            return text or _message(value) or f"error {said}"[:ERROR_TEXT_MAX]
     return None
 
 
@@ -112,29 +111,37 @@ def _short(text: str) -> str:
     return text.strip()[:ERROR_TEXT_MAX]
 
 
+def parse_after_notices(body: bytes) -> Json:
+    """The one value that PHP notices stand before, as strict as it can be read; raises NotJson (Q71)."""
+    text = body.removeprefix(b"\xef\xbb\xbf").strip(b" \t\r\n").decode("utf-8", "replace")
+    if not text or text[0] in "[{":
+        raise NotJson("no notices before the value")
+    return _after_notices(text, lambda rest: _decode(rest, _STRICT))
+
+
 def _decode_with_faults(text: str) -> Json:
     """The last value of a text that begins with notices, or a value with trailing commas."""
-    if text[0] not in "[{":
-        text = _without_notices(text)
+    return _without_commas(text) if text[0] in "[{" else _after_notices(text, _without_commas)
+
+
+def _without_commas(text: str) -> Json:
     return _decode(_STRING_OR_TRAILING_COMMA.sub(_keep_string, text), _LENIENT)
 
 
-def _without_notices(text: str) -> str:
-    """The text from where its last value begins.
+def _after_notices(text: str, read: Callable[[str], Json]) -> Json:
+    """The value that ends a text.
 
     A value that stops in the middle is given up whole: its inner parts would look like an answer.
     """
     for tried, found in enumerate(_BEGINNING.finditer(text, 0, NOTICES_BYTES_MAX)):
         if tried == _BEGINNINGS_MAX:
             break
-        rest = text[found.start() :]
         try:
-            _decode(_STRING_OR_TRAILING_COMMA.sub(_keep_string, rest), _LENIENT)
+            return read(text[found.start() :])
         except _CutShort:
             break
         except NotJson:
             continue
-        return rest
     raise NotJson("no JSON value at the end of the text")
 
 

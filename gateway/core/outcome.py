@@ -22,7 +22,7 @@ from gateway.core.errors import (
     TEXT_INCORRECT_REQUEST,
     TEXT_UNAVAILABLE,
 )
-from gateway.core.lenient import Json, NotJson, find_error_text, parse_json
+from gateway.core.lenient import Json, NotJson, find_error_text, parse_after_notices, parse_json
 from gateway.core.rejections import USERS_FAULT, RejectKind, error_kind
 from gateway.core.scalars import as_id
 
@@ -156,7 +156,7 @@ def _without_json(evidence: Evidence, why: str) -> Outcome:
     if refused is not None:
         return refused
     try:
-        value = parse_json(evidence.body, strict=False)
+        value = parse_after_notices(evidence.body)
     except NotJson:
         return Unknown(f"{why}: {_excerpt(evidence.body)}")
     ids = order_ids(value)

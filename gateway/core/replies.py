@@ -1,7 +1,7 @@
 """Replies: what a user is answered, byte for byte as strict clients want it (PROTOCOL.md section 1)."""
 
 from collections.abc import Sequence
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, assert_never
 
 import msgspec
 
@@ -66,6 +66,8 @@ def _written(reply: Reply, dialect: UserDialect) -> _Written:
             return _rows("order", "cancel", [(asked, _canceled(each)) for asked, each in reply.orders])
         case BalanceReply():
             return {"balance": reply.balance, "currency": reply.currency}
+        case _:
+            assert_never(reply)
 
 
 def _service(row: ServiceRow, dialect: UserDialect) -> _Written:

@@ -4,7 +4,7 @@ The two are twins: reading what was written gives the message back, whichever di
 as its names are the contract's.
 """
 
-from typing import Final
+from typing import Final, assert_never
 from urllib.parse import urlencode
 
 import msgspec
@@ -128,6 +128,8 @@ def _parameters(request: Request) -> tuple[tuple[str, str], ...]:
             return (("refill", request.refill),)
         case MultiRefillStatusRequest():
             return (("refills", ",".join(request.refills)),)
+        case _:
+            assert_never(request)
 
 
 def _read_add(fields: Fields, *, escaped_newlines: bool) -> AddRequest:

@@ -6,7 +6,7 @@ PROTOCOL.md section 3's; panels write them in any case, with `_`, `-` or spaces.
 
 import re
 from enum import Enum, auto
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 
@@ -112,6 +112,8 @@ def read_details(service_type: ServiceType, limits: Limits, fields: tuple[tuple[
             return _whole(len(lines), link, sent, flat=service_type.flat)
         case Count.ONE:
             return _whole(1, link, (("link", link),), flat=service_type.flat)
+        case _:
+            assert_never(service_type.count)
 
 
 def read_quantity(text: str) -> int | None:

@@ -1,5 +1,6 @@
 """The environment: every GATEWAY_ variable in one table, which is read, printed and documented from here."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Literal
@@ -13,6 +14,7 @@ PREFIX: Final = "GATEWAY_"
 # Variables of the demo and of nobody else.
 DEMO_PREFIX: Final = "GATEWAY_DEMO_"
 _WHERE: Final = "environment"
+_NUMBER: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", re.ASCII)
 
 
 class Variable(msgspec.Struct, frozen=True):
@@ -41,6 +43,7 @@ VARIABLES: Final = (
         "",
         "the secret under which users' keys are hashed, in hexadecimal; empty: key.secret in the data folder",
     ),
+    Variable("GATEWAY_KEY_SECRET_FILE", "", "a file with that secret, in place of GATEWAY_KEY_SECRET"),
     Variable("GATEWAY_ANSWER_WITHIN", "8", "seconds after which `add` answers the order's id whatever the panel does"),
     Variable("GATEWAY_QUEUE_SECONDS", "3600", "seconds an order waits for providers that cannot be reached"),
     Variable("GATEWAY_DRAIN_SECONDS", "25", "seconds that work in progress gets at the end"),
@@ -72,16 +75,22 @@ def read_environment(environ: Mapping[str, str]) -> Environment:
     """The environment as values; raises SettingsError with every fault in it."""
     reader = _Reader(environ)
     data_dir = Path(reader.text("GATEWAY_DATA_DIR"))
+    reader.listeners_apart()
     made = Environment(
         config=Path(reader.text("GATEWAY_CONFIG")),
         data_dir=data_dir,
-        database_url=Secret(reader.text("GATEWAY_DATABASE_URL") or f"sqlite:///{data_dir / 'gateway.db'}"),
-        redis_url=_secret(reader.text("GATEWAY_REDIS_URL")),
+        database_url=Secret(
+            reader.checked("GATEWAY_DATABASE_URL", _is_database, "sqlite:///file.db or postgresql://host/name")
+            or f"sqlite:///{data_dir / 'gateway.db'}"
+        ),
+        redis_url=_secret(
+            reader.checked("GATEWAY_REDIS_URL", _is_redis, "redis://host:port/0, or rediss:// or unix://")
+        ),
         host=reader.text("GATEWAY_HOST"),
         port=int(reader.number("GATEWAY_PORT", 0, 65535)),
         metrics_host=reader.text("GATEWAY_METRICS_HOST"),
         metrics_port=int(reader.number("GATEWAY_METRICS_PORT", 0, 65535)),
-        key_secret=_secret(reader.checked("GATEWAY_KEY_SECRET", _is_secret, "at least 32 hexadecimal digits")),
+        key_secret=_secret(reader.secret("GATEWAY_KEY_SECRET", _is_secret, "at least 32 hexadecimal digits")),
         answer_within=reader.number("GATEWAY_ANSWER_WITHIN", 0.1, 60),
         queue_seconds=reader.number("GATEWAY_QUEUE_SECONDS", 0, 86_400),
         drain_seconds=reader.number("GATEWAY_DRAIN_SECONDS", 0, 600),
@@ -107,20 +116,43 @@ class _Reader:
         text = self.text(name)
         if text and not good(text):
             # A secret is not repeated in the message.
-            self._faults.append(Fault(file=_WHERE, place=None, what=f"{name} has to be {wanted}"))
+            self._fault(f"{name} has to be {wanted}")
             return ""
         return text
 
+    def secret(self, name: str, good: Callable[[str], bool], wanted: str) -> str:
+        """A secret from its variable or from the file that the variable beside it names."""
+        path = self.text(f"{name}_FILE")
+        if not path:
+            return self.checked(name, good, wanted)
+        if self.text(name):
+            self._fault(f"{name} and {name}_FILE are both set; one of them is enough")
+            return ""
+        try:
+            text = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+            self._fault(f"{name}_FILE: {path} cannot be read: {why}")
+            return ""
+        if not good(text):
+            self._fault(f"{name}_FILE: {path} has to hold {wanted}")
+            return ""
+        return text
+
+    def listeners_apart(self) -> None:
+        """Note when users and metrics would be served at the same address."""
+        user = self.text("GATEWAY_HOST"), self.text("GATEWAY_PORT")
+        metrics = self.text("GATEWAY_METRICS_HOST"), self.text("GATEWAY_METRICS_PORT")
+        if user == metrics and user[1] != "0":
+            self._fault(f"GATEWAY_PORT and GATEWAY_METRICS_PORT are both {user[1]} at {user[0]}")
+
     def number(self, name: str, least: float, most: float) -> float:
         text = self.text(name)
-        try:
-            number = float(text)
-        except ValueError:
-            number = -1.0
+        number = float(text) if _NUMBER.fullmatch(text) else -1.0
         whole = not name.endswith("_PORT") or number.is_integer()
         if not least <= number <= most or not whole:
-            what = f"{name} has to be a number from {least:g} to {most:g}, not {text!r}"
-            self._faults.append(Fault(file=_WHERE, place=None, what=what))
+            what = f"{name} has to be a number from {least:g} to {most:g}, not {text!r}{_service_link(name, text)}"
+            self._fault(what)
             return least
         return number
 
@@ -128,7 +160,7 @@ class _Reader:
         text = self.text(name).lower()
         if text not in allowed:
             what = f"{name} has to be {' or '.join(allowed)}, not {text!r}{suggestion(text, allowed)}"
-            self._faults.append(Fault(file=_WHERE, place=None, what=what))
+            self._fault(what)
             return allowed[0]
         return text
 
@@ -136,14 +168,32 @@ class _Reader:
         """Raise what was gathered, and every variable with our prefix that nobody knows."""
         for name in sorted(self._environ):
             if name.startswith(PREFIX) and not name.startswith(DEMO_PREFIX) and name not in self._defaults:
-                what = f"there is no variable {name}{suggestion(name, self._defaults)}"
-                self._faults.append(Fault(file=_WHERE, place=None, what=what))
+                told = _service_link(name, self._environ[name]) or suggestion(name, self._defaults)
+                self._fault(f"there is no variable {name}{told}")
         if self._faults:
             raise SettingsError(self._faults)
+
+    def _fault(self, what: str) -> None:
+        self._faults.append(Fault(file=_WHERE, place=None, what=what))
 
 
 def _secret(text: str) -> Secret | None:
     return Secret(text) if text else None
+
+
+def _service_link(name: str, text: str) -> str:
+    """A way out for what Kubernetes sets in every pod beside a Service that is called `gateway`."""
+    if name.startswith(("GATEWAY_SERVICE_", "GATEWAY_PORT_")) or text.startswith(("tcp://", "udp://")):
+        return "; Kubernetes sets it: give the pod `enableServiceLinks: false`"
+    return ""
+
+
+def _is_database(text: str) -> bool:
+    return text.startswith(("sqlite:///", "postgresql://", "postgres://"))
+
+
+def _is_redis(text: str) -> bool:
+    return text.startswith(("redis://", "rediss://", "unix://"))
 
 
 def _is_secret(text: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.settings.secrets import Secret
+from gateway.settings.secrets import REFERENCE_PATTERN, Secret
 from gateway.settings.values import Imports, ProvidersFile
 
 TITLE: Final = "providers.yaml of the gateway"
@@ -36,7 +36,7 @@ def written_schema() -> str:
 
 def _foreign(kind: type) -> dict[str, Any]:
     if kind is Secret:
-        return {"type": "string", "description": "a text, ${ENV:NAME} or ${FILE:/path}"}
+        return {"type": "string", "description": "${ENV:NAME} or ${FILE:/path}", "pattern": REFERENCE_PATTERN}
     raise TypeError(f"{kind} has no schema")
 
 

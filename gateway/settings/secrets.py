@@ -4,6 +4,7 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,7 @@ from gateway.core.keys import SECRET_BYTES_MIN
 
 FILE_BYTES_MAX: Final = 64 * 1024
 _REFERENCE: Final = re.compile(r"\$\{(ENV|FILE):([^}:]+)(?::-([^}]*))?\}")
+REFERENCE_PATTERN: Final = f"^{_REFERENCE.pattern}$"  # for the schema
 
 
 class Secret:
@@ -41,29 +43,28 @@ class Unresolved(ValueError):
     """A reference leads nowhere; the message says which and why."""
 
 
-def has_reference(text: str) -> bool:
-    """Whether a text refers to the environment or to a file."""
-    return _REFERENCE.search(text) is not None
+def is_reference(text: str) -> bool:
+    """Whether a text is one reference and nothing else."""
+    return _REFERENCE.fullmatch(text) is not None
 
 
 def resolve(text: str, environ: Mapping[str, str]) -> str:
-    """A text with `${ENV:NAME}`, `${ENV:NAME:-default}` and `${FILE:/path}` filled in; raises Unresolved."""
+    """A text with `${ENV:NAME}`, `${ENV:NAME:-default}` and `${FILE:/path}` filled in; raises Unresolved.
+
+    A variable or file that is empty counts as missing. What is filled in is not searched for references again.
+    """
 
     def fill(found: re.Match[str]) -> str:
         kind, name, default = found.groups()
-        value = environ.get(name) if kind == "ENV" else _read(Path(name))
-        if value is None or value == "":
-            value = default
+        value = (environ.get(name) if kind == "ENV" else _read(Path(name))) or default
         if value is None:
-            raise Unresolved(
-                f"{name} is not set in the environment" if kind == "ENV" else f"{name} is empty or missing"
-            )
-        return str(value)
+            what = "is not set in the environment" if kind == "ENV" else "is empty or missing"
+            raise Unresolved(f"{name} {what}")
+        return value
 
-    filled = _REFERENCE.sub(fill, text)
-    if "${" in filled and "${" in text and _REFERENCE.sub("", text).find("${") >= 0:
+    if "${" in _REFERENCE.sub("", text):
         raise Unresolved("a reference is ${ENV:NAME}, ${ENV:NAME:-default} or ${FILE:/path}")
-    return filled
+    return _REFERENCE.sub(fill, text)
 
 
 def _read(path: Path) -> str | None:
@@ -72,24 +73,42 @@ def _read(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise Unresolved(f"{path} cannot be read: {error}") from error
+        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise Unresolved(f"{path} cannot be read: {why}") from error
 
 
 def kept_secret(path: Path) -> bytes:
     """The secret in a file, made with 32 random bytes on the first call; the file is its owner's alone (0600).
 
-    Raises OSError when the folder cannot be written, ValueError when what is in the file is too short to be one.
+    It appears whole or not at all: were it found half written after a crash, every user's key would be lost with it.
+    Raises OSError when the folder cannot be written, ValueError when what is in the file is no secret.
     """
+    if not path.exists():
+        _make(path)
     try:
-        made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
         found = bytes.fromhex(path.read_text(encoding="ascii").strip())
-        if len(found) < SECRET_BYTES_MIN:
-            raise ValueError(f"{path} holds {len(found)} bytes, too few for a secret") from None
-        return found
-    fresh = secrets.token_bytes(32)
-    with os.fdopen(made, "w", encoding="ascii") as file:
-        file.write(fresh.hex() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    return fresh
+    except ValueError:
+        raise ValueError(f"{path} is no secret: it has to hold hexadecimal digits") from None
+    if len(found) < SECRET_BYTES_MIN:
+        raise ValueError(f"{path} holds {len(found)} bytes, too few for a secret")
+    return found
+
+
+def _make(path: Path) -> None:
+    """Write a fresh secret beside the file, then give it its name, unless another process was faster."""
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    made = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(made, "w", encoding="ascii") as file:
+            file.write(secrets.token_bytes(32).hex() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            path.hardlink_to(unfinished)
+    finally:
+        unfinished.unlink()
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # The name itself has to outlive a power cut.
+    finally:
+        os.close(folder)

@@ -1,7 +1,7 @@
 """providers.yaml as values: what each field is, its unit and its default."""
 
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -9,6 +9,9 @@ from gateway.core.dialects import ProviderDialect
 from gateway.core.pricing import Markup, Rules
 from gateway.core.rejections import RejectKind
 from gateway.settings.secrets import Secret
+
+# Words for `strategy` that the design has and this version has not; the fault says so.
+STRATEGIES_PLANNED: Final = frozenset({"cheapest", "weighted", "balanced"})
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -15,6 +15,12 @@ from gateway.settings.faults import Fault, Place
 
 FILE_BYTES_MAX: Final = 8 * 1024 * 1024  # a file of 20 000 declared services has some 4 MB
 _DEPTH_MAX: Final = 20
+_REPEATED_MAX: Final = 10_000  # nodes that aliases may add: ten lines of aliases to aliases would make a milliard
+# The tags of YAML's core; any other (`!!python/object`, `!mine`, `!!set`) asks for something we do not do.
+_TAGS: Final = frozenset(
+    f"tag:yaml.org,2002:{kind}"
+    for kind in ("str", "int", "float", "bool", "null", "seq", "map", "timestamp", "merge", "value")
+)
 
 # Plain scalars that YAML 1.1 reads as something else than they look like.
 _SURPRISES: Final = re.compile(
@@ -30,6 +36,12 @@ _SURPRISES: Final = re.compile(
 )
 _FLAGS: Final = frozenset({"y", "n", "yes", "no", "on", "off"})
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
+_DIGITS: Final = re.compile(r"[-+]?[0-9_]+")
+# A line shown in a fault may hold a key that somebody wrote into the file; a bare ${ENV:NAME} beside it is no secret.
+_KEY_LINE: Final = re.compile(
+    r"(?i)(\b(?:\w*_?keys?\w?|\w*secret\w*|\w*token|\w*password|authorization)[\"']?\s*:\s+)"
+    r"(?!\$\{(?:ENV|FILE):[^}:]+\}\s*(?:#|$))\S.*"
+)
 
 
 class Scalar(msgspec.Struct, frozen=True):
@@ -54,7 +66,13 @@ class Mapping(msgspec.Struct, frozen=True):
     place: Place
 
 
-Node: TypeAlias = Scalar | Listing | Mapping
+class Broken(msgspec.Struct, frozen=True):
+    """What could not be read; its fault is noted, so whoever meets it says nothing more."""
+
+    place: Place
+
+
+Node: TypeAlias = Scalar | Listing | Mapping | Broken
 
 
 class Text:
@@ -69,7 +87,8 @@ class Text:
     def fault(self, place: Place, what: str) -> None:
         """Note that something is wrong at a place."""
         source = self._lines[place.line - 1] if 0 < place.line <= len(self._lines) else ""
-        self.faults.append(Fault(file=self.name, place=place, what=what, source=source.rstrip()))
+        shown = _KEY_LINE.sub(r"\1***", source.rstrip())
+        self.faults.append(Fault(file=self.name, place=place, what=what, source=shown))
 
 
 def read_yaml(text: Text) -> Node | None:
@@ -90,42 +109,75 @@ def read_yaml(text: Text) -> Node | None:
     if found is None:
         text.fault(Place(1, 1), "the file is empty")
         return None
-    return _node(text, found, 0, above=frozenset())
+    return _Walk(text).node(found, frozenset())
 
 
-def _node(text: Text, found: yaml.Node, depth: int, *, above: frozenset[int]) -> Node | None:
-    place = Place(found.start_mark.line + 1, found.start_mark.column + 1)
-    if depth > _DEPTH_MAX or id(found) in above:
-        text.fault(place, "nested too deeply")
-        return None
-    if isinstance(found, yaml.ScalarNode):
-        return _scalar(text, found, place)
-    above = above | {id(found)}
-    if isinstance(found, yaml.SequenceNode):
-        nodes = (_node(text, each, depth + 1, above=above) for each in found.value)
-        return Listing(tuple(each for each in nodes if each is not None), place)
-    items: dict[str, tuple[Place, Node]] = {}
-    for key, value in found.value:
-        key_place = Place(key.start_mark.line + 1, key.start_mark.column + 1)
-        if not isinstance(key, yaml.ScalarNode) or (key.style is None and key.value in _NULLS):
-            text.fault(key_place, "a key has to be a word")
-            continue
-        name = _scalar(text, key, key_place)
-        if name is None or name.text is None:
-            continue
-        if name.text in items:
-            text.fault(key_place, f"{name.text} stands twice; the first is at line {items[name.text][0].line}")
-            continue
-        node = _node(text, value, depth + 1, above=above)
-        if node is not None:
-            items[name.text] = (key_place, node)
-    return Mapping(items, place)
+class _Walk:
+    """Turns PyYAML's nodes into ours; keeps count of what aliases repeat."""
+
+    def __init__(self, text: Text) -> None:
+        self._text = text
+        self._seen: set[int] = set()
+        self._repeated = 0
+
+    def node(self, found: yaml.Node, above: frozenset[int]) -> Node:
+        """A node and all below it; `above` are the ones it stands in."""
+        place = _place(found)
+        if len(above) > _DEPTH_MAX or id(found) in above:
+            return self._broken(place, "nested too deeply")
+        if id(found) in self._seen:
+            self._repeated += 1
+            if self._repeated > _REPEATED_MAX:
+                # Once is enough: what follows is left out in silence.
+                over = self._repeated == _REPEATED_MAX + 1
+                return self._broken(place, "aliases repeat too much") if over else Broken(place)
+        self._seen.add(id(found))
+        if found.tag not in _TAGS:
+            return self._broken(place, f"the tag {found.tag.replace('tag:yaml.org,2002:', '!!')} means nothing here")
+        above = above | {id(found)}
+        match found:
+            case yaml.ScalarNode():
+                return self._scalar(found, place)
+            case yaml.SequenceNode():
+                return Listing(tuple(self.node(each, above) for each in found.value), place)
+            case _:
+                return self._mapping(found, place, above)
+
+    def _mapping(self, found: yaml.Node, place: Place, above: frozenset[int]) -> Node:
+        items: dict[str, tuple[Place, Node]] = {}
+        for key, value in found.value:
+            name = self.node(key, above)
+            if isinstance(name, Broken):
+                continue
+            if not isinstance(name, Scalar) or name.text is None:
+                self._text.fault(_place(key), "a key has to be a word")
+            elif name.text in items:
+                first = items[name.text][0].line
+                self._text.fault(name.place, f"{name.text} stands twice; the first is at line {first}")
+            else:
+                items[name.text] = (name.place, self.node(value, above))
+        return Mapping(items, place)
+
+    def _scalar(self, found: yaml.ScalarNode, place: Place) -> Node:
+        written = found.value
+        quoted = found.style is not None
+        if not quoted and _SURPRISES.fullmatch(written):
+            return self._broken(place, f'YAML readers disagree about a bare {written}: {_instead(written)}"{written}"')
+        return Scalar(None if not quoted and written in _NULLS else written, quoted, place)
+
+    def _broken(self, place: Place, what: str) -> Broken:
+        self._text.fault(place, what)
+        return Broken(place)
 
 
-def _scalar(text: Text, found: yaml.ScalarNode, place: Place) -> Scalar | None:
-    quoted = found.style is not None
-    if not quoted and _SURPRISES.fullmatch(found.value):
-        flag = "write true or false, or " if found.value.lower() in _FLAGS else ""
-        text.fault(place, f'YAML readers disagree about a bare {found.value}: {flag}quote it, "{found.value}"')
-        return None
-    return Scalar(None if not quoted and found.value in _NULLS else found.value, quoted, place)
+def _instead(written: str) -> str:
+    if written.lower() in _FLAGS:
+        return "write true or false, or quote it, "
+    if _DIGITS.fullmatch(written):
+        plain = written.replace("_", "").lstrip("+0") or "0"
+        return f"write {plain}, or quote it, "
+    return "quote it, "
+
+
+def _place(found: yaml.Node) -> Place:
+    return Place(found.start_mark.line + 1, found.start_mark.column + 1)

@@ -113,7 +113,7 @@ def test_later_field_replaces_an_earlier_one_even_a_broken_one() -> None:
     """One name has one value: the last."""
     assert values(HttpRequest(body=b"link=%00&link=good")) == {"link": "good"}
     fields = read_fields(HttpRequest(body=b"link=good&link=%00"))
-    assert (fields.values, fields.broken) == ({}, {"link"})
+    assert (fields.values, fields.broken) == ({}, frozenset({"link"}))
 
 
 def test_idempotency_header_is_seen() -> None:

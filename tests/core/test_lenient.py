@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.lenient import DIGITS_MAX, Json, NotJson, find_error_text, parse_json
+from gateway.core.lenient import DIGITS_MAX, Json, NotJson, find_error_text, parse_after_notices, parse_json
 
 
 @pytest.mark.parametrize("strict", [True, False])
@@ -44,6 +44,7 @@ def test_good_json_is_read_exactly(body: bytes, value: Json, strict: bool) -> No
         b'Notice: [] {"order": 1',
         b'Notice {"a": "b',
         b"[x" * 300,
+        b"n" + b"[x" * 300,
     ],
 )
 def test_junk_and_bombs_are_no_json(body: bytes, strict: bool) -> None:
@@ -58,6 +59,14 @@ def test_notices_before_the_value_are_passed_over_in_reads_only() -> None:
     assert parse_json(body, strict=False) == {"balance": "1"}
     with pytest.raises(NotJson):
         parse_json(body, strict=True)
+
+
+def test_value_after_notices_is_read_strictly_where_money_moves() -> None:
+    """The notices are forgiven, nothing else: no key twice, no trailing comma, and there have to be notices."""
+    assert parse_after_notices(b'Notice: [x]\n{"order": 7}') == {"order": 7}
+    for body in (b'{"order": 7}', b"", b'Notice {"order": 7, "order": 8}', b'Notice {"order": 7,}', b"Notice"):
+        with pytest.raises(NotJson):
+            parse_after_notices(body)
 
 
 def test_trailing_commas_are_forgiven_in_reads_only() -> None:
@@ -107,8 +116,10 @@ def test_any_bytes_give_a_value_or_not_json(body: bytes, strict: bool) -> None:
         ({"errors": {"link": "Bad link"}}, "Bad link"),
         ({"error": {"code": 5, "message": "Nested"}}, "Nested"),
         ({"error": True, "msg": "Flagged"}, "Flagged"),
-        ({"error": True}, "error"),
-        ({"error": [1, {}]}, None),
+        ({"error": True}, "error True"),
+        ({"error": 5}, "error 5"),
+        ({"error": 0, "order": 7}, None),
+        ({"error": [1, {}]}, "error [1, {}]"),
         ({"status": "fail", "message": "No"}, "No"),
         ({"status": "error"}, "failed"),
         ({"status": False}, "failed"),

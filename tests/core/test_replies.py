@@ -1,6 +1,7 @@
 """Replies: byte for byte what strict clients accept, and read back as they were written."""
 
 import json
+from typing import TypeVar
 
 import pytest
 from hypothesis import given
@@ -159,7 +160,10 @@ STATUSES = st.builds(
 ERRORS = st.builds(ErrorReply, TEXTS)
 
 
-def many(item: st.SearchStrategy[object]) -> st.SearchStrategy[tuple[tuple[str, object], ...]]:
+T = TypeVar("T")
+
+
+def many(item: st.SearchStrategy[T]) -> st.SearchStrategy[tuple[tuple[str, T | ErrorReply], ...]]:
     """Items under ids that differ."""
     return st.dictionaries(IDS, item | ERRORS, min_size=1, max_size=5).map(lambda rows: tuple(rows.items()))
 

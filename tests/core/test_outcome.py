@@ -1,0 +1,183 @@
+"""Outcomes: evidence in, one of four out, and nothing is ever raised (RELIABILITY.md sections 1.5 and 1.6)."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.outcome import Accepted, Evidence, NotSent, Outcome, Rejected, Unknown, answer_text, classify_add
+from gateway.core.rejections import RejectKind
+
+
+def answered(body: str | bytes, status: int = 200, *, framed: bool = True, location: str | None = None) -> Outcome:
+    """The outcome of a whole answer."""
+    raw = body.encode() if isinstance(body, str) else body
+    return classify_add(
+        Evidence(
+            sent=True, status=status, body=raw, complete=True, framed=framed, location=location,
+            url="https://panel.example/api/v2",
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("body", "order"),
+    [
+        ('{"order": 23501}', "23501"),
+        ('{"order": "23501"}', "23501"),
+        ('{"order": "EXT-200"}', "EXT-200"),
+        ('{"order": 9007199254740993}', "9007199254740993"),
+        ('{"status":"success","order":7}', "7"),
+        ('{"order_id":7}', "7"),
+        ('{"data":{"order":7}}', "7"),
+        ('{"order":7,"id":7}', "7"),
+        ("12345", "12345"),
+        ('\ufeff{"order": 7}', "7"),
+        ('<br />Notice: x in y\n{"order": 7}', "7"),
+    ],
+)
+def test_one_usable_id_is_an_acceptance(body: str, order: str) -> None:
+    """Under any of its names, however often the same."""
+    assert answered(body) == Accepted(order)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"order":0}', '{"order":""}', '{"order":null}', '{"order":false}', '{"order":true}', '{"order":-5}',
+        '{"order":1.5}', '{"order":[1]}', '{"order":"١٢"}', '{"order":1,"id":2}', '{"order":7,"order":8}',
+        "true", "0", '{"order":7,"error":"Bad link"}', '{"error":"timed out"}', '{"error":"Blub"}',
+        '{"error":"Incorrect order ID"}', "", "null", "[]", "{}", '"Empty Data"', "<html></html>", "NaN",
+        "1" * 5000, "[" * 30000, '{"order":', b"\xff\xfe", '<br />Notice\n{"order":1,"id":2}', "<br />x {}",
+        '{"a":{"order":1}}', '<br />x {"order":0}', '<br />x {"error":"Bad link"}',
+    ],
+)  # fmt: skip
+def test_anything_else_with_200_is_unknown(body: str | bytes) -> None:
+    """No id, no usable one, two, one beside an error, a vague error, a page, nothing, a bomb."""
+    assert isinstance(answered(body), Unknown)
+
+
+def test_bare_number_needs_an_announced_end() -> None:
+    """Cut off, 12345 is a valid 123: somebody else's order."""
+    assert isinstance(answered("12345", framed=False), Unknown)
+    assert answered('{"order":12345}', framed=False) == Accepted("12345")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind"),
+    [
+        ('{"error":"Not enough funds on balance"}', 200, RejectKind.FUNDS),
+        ('{"error":"Bad link"}', 400, RejectKind.LINK),
+        ('{"error":"Blub"}', 401, RejectKind.CREDENTIALS),
+        ('{"error":"Too many requests, try again"}', 429, RejectKind.THROTTLED),
+        ("<html>", 403, RejectKind.THROTTLED),
+        ("<html>", 404, RejectKind.REQUEST),
+        ("{}", 405, RejectKind.REQUEST),
+        ("", 413, RejectKind.FIELD),
+    ],
+)
+def test_clear_refusal_is_a_rejection(body: str, status: int, kind: RejectKind) -> None:
+    """A known text, or an HTTP refusal that comes before any application code."""
+    outcome = answered(body, status)
+    assert isinstance(outcome, Rejected)
+    assert outcome.kind is kind
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 520, 524])
+@pytest.mark.parametrize("body", ['{"error":"Bad link"}', '{"order":7}', "<html>"])
+def test_server_error_is_unknown_whatever_it_says(status: int, body: str) -> None:
+    """The order may have been made before the error."""
+    assert isinstance(answered(body, status), Unknown)
+
+
+@pytest.mark.parametrize(("body", "status"), [('{"order":7}', 400), ('{"error":"Blub"}', 422), ("x", 418)])
+def test_odd_client_error_is_unknown(body: str, status: int) -> None:
+    """An id beside a refusal, an unknown text, an unknown status."""
+    assert isinstance(answered(body, status), Unknown)
+
+
+@pytest.mark.parametrize(
+    ("location", "refused"),
+    [
+        ("https://www.panel.example/api/v2", True),
+        ("http://panel.example/api/v2/", True),
+        ("/api/v2/", True),
+        ("https://panel.example/login", False),
+        ("https://panel.example/api/v2?x=1", False),
+        ("file:///api/v2", False),
+        ("http://[bad", False),
+        (None, False),
+    ],
+)
+def test_redirect_that_corrects_the_address_is_a_refusal(location: str | None, refused: bool) -> None:
+    """It came before any application code; every other redirect is unknown, and none is followed."""
+    outcome = answered("", 301, location=location)
+    assert isinstance(outcome, Rejected) is refused
+    assert isinstance(outcome, Unknown) is not refused
+
+
+def test_nothing_sent_is_never_sent() -> None:
+    """Only the missing header event proves it, whatever the exception was called."""
+    assert classify_add(Evidence(sent=False, failure="ConnectError")) == NotSent("ConnectError")
+    assert classify_add(Evidence(sent=False)) == NotSent("nothing was sent")
+
+
+@pytest.mark.parametrize(
+    "evidence", [Evidence(sent=True), Evidence(sent=True, status=200, body=b'{"order":7}', failure="reset")]
+)
+def test_broken_answer_is_unknown(evidence: Evidence) -> None:
+    """Half an answer proves nothing, even if the half looks whole."""
+    assert isinstance(classify_add(evidence), Unknown)
+
+
+def test_address_without_a_path_is_never_taken_for_the_same() -> None:
+    """Nothing to compare is nothing proved."""
+    evidence = Evidence(sent=True, status=302, complete=True, location="https://x.example", url="https://x.example")
+    assert isinstance(classify_add(evidence), Unknown)
+
+
+def test_providers_own_texts_are_known() -> None:
+    """What an operator has learnt turns unknown into a refusal."""
+    evidence = Evidence(sent=True, status=200, body=b'{"error":"Blub"}', complete=True)
+    assert classify_add(evidence, {"blub": RejectKind.SERVICE}) == Rejected(RejectKind.SERVICE, "Blub")
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "fault"),
+    [
+        (RejectKind.LINK, "Incorrect link", True),
+        (RejectKind.QUANTITY, "Incorrect quantity", True),
+        (RejectKind.FIELD, "Incorrect request", True),
+        (RejectKind.FUNDS, "Service temporarily unavailable", False),
+        (RejectKind.CREDENTIALS, "Service temporarily unavailable", False),
+    ],
+)
+def test_user_reads_our_words_alone(kind: RejectKind, text: str, fault: bool) -> None:
+    """The panel's own could carry its name, our balance there or our key."""
+    outcome = Rejected(kind, "panel-a says: key 123, balance 5")
+    assert (answer_text(outcome), outcome.users_fault) == (text, fault)
+
+
+@given(st.binary(max_size=300), st.integers(100, 599), st.booleans(), st.booleans())
+def test_any_bytes_are_classified(body: bytes, status: int, complete: bool, framed: bool) -> None:
+    """Total, and nothing is accepted that was not whole."""
+    outcome = classify_add(Evidence(sent=True, status=status, body=body, complete=complete, framed=framed))
+    assert isinstance(outcome, Accepted | Rejected | Unknown)
+    if isinstance(outcome, Accepted):
+        assert complete
+        assert outcome.upstream_order.encode() in body
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["order", "id", "error", "data", "status"]),
+        st.none() | st.booleans() | st.integers(-5, 99) | st.text(max_size=4) | st.lists(st.integers()),
+    )
+)
+def test_accepted_only_with_a_usable_id(value: dict[str, object]) -> None:
+    """Whatever stands beside it."""
+    outcome = answered(json.dumps(value))
+    if isinstance(outcome, Accepted):
+        assert not value.get("error")
+        assert outcome.upstream_order in {str(value.get("order")).strip(), str(value.get("id")).strip()}

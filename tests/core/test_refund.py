@@ -1,0 +1,67 @@
+"""What is owed back: a pure function of the last report, RELIABILITY.md section 1.9 row by row."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.messages import StatusReply, StatusWord
+from gateway.core.refund import Bill, owed
+
+BILL = Bill(charge=1000, quantity=100, cost=Decimal("0.50"))
+PARTIAL, CANCELED, COMPLETED = StatusWord.PARTIAL, StatusWord.CANCELED, StatusWord.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("report", "expected"),
+    [
+        ((PARTIAL, 40, None), (400, 40, PARTIAL, False)),
+        ((PARTIAL, 0, None), (0, 0, COMPLETED, False)),
+        ((PARTIAL, -5, None), (0, 0, COMPLETED, False)),
+        ((PARTIAL, 150, None), (1000, 100, PARTIAL, True)),
+        ((PARTIAL, None, None), (0, None, PARTIAL, True)),
+        ((CANCELED, None, None), (1000, 100, CANCELED, False)),
+        ((CANCELED, 0, None), (1000, 100, CANCELED, False)),
+        ((CANCELED, 100, None), (1000, 100, CANCELED, False)),
+        ((CANCELED, 40, "0.30"), (400, 40, PARTIAL, False)),
+        ((CANCELED, 40, "0.305"), (400, 40, PARTIAL, False)),
+        ((CANCELED, 40, "0.50"), (1000, 100, CANCELED, True)),
+        ((CANCELED, 40, None), (1000, 100, CANCELED, True)),
+    ],
+)
+def test_report_owes_what_the_table_says(
+    report: tuple[StatusWord, int | None, str | None], expected: tuple[int, int | None, StatusWord, bool]
+) -> None:
+    """Partial by what remains; canceled whole, unless the panel's own charge proves a part was delivered."""
+    word, remains, charge = report
+    found = owed(BILL, StatusReply(status=word, remains=remains, charge=charge))
+    assert found is not None
+    assert (found.due, found.undelivered, found.word, found.review is not None) == expected
+
+
+@pytest.mark.parametrize("word", [StatusWord.PENDING, StatusWord.PROCESSING, StatusWord.IN_PROGRESS, COMPLETED, None])
+def test_every_other_report_owes_nothing(word: StatusWord | None) -> None:
+    """Only Partial and Canceled are about money."""
+    assert owed(BILL, StatusReply(status=word, remains=40)) is None
+
+
+@pytest.mark.parametrize("cost", [None, Decimal(0)])
+def test_unknown_cost_proves_nothing(cost: Decimal | None) -> None:
+    """Without our cost the panel's charge says nothing about a part."""
+    found = owed(Bill(charge=10, quantity=10, cost=cost), StatusReply(status=CANCELED, remains=4, charge="0.3"))
+    assert found is not None
+    assert found.due == 10
+
+
+@given(
+    st.integers(0, 10**15),
+    st.integers(1, 10**9),
+    st.sampled_from([PARTIAL, CANCELED]),
+    st.none() | st.integers(-100, 10**10),
+)
+def test_never_more_than_the_charge(charge: int, quantity: int, word: StatusWord, remains: int | None) -> None:
+    """0 ≤ due ≤ charge, whatever the panel says."""
+    found = owed(Bill(charge=charge, quantity=quantity), StatusReply(status=word, remains=remains))
+    assert found is not None
+    assert 0 <= found.due <= charge
