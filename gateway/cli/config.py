@@ -1,6 +1,7 @@
 """The commands on the configuration: check it, print its schema."""
 
 import os
+from collections.abc import Sized
 
 import rich_click as click
 
@@ -24,8 +25,8 @@ def check(file: str | None) -> None:
     found, digest = load_file(path, os.environ)
     enabled = sum(provider.enabled for provider in found.providers.values())
     click.echo(
-        f"{path} is good: {len(found.providers)} providers ({enabled} enabled), {len(found.services)} services, "
-        f"{len(found.tiers)} tiers, {found.currency}, hash {digest}"
+        f"{path} is good: {_counted(found.providers, 'provider')} ({enabled} enabled), "
+        f"{_counted(found.services, 'service')}, {_counted(found.tiers, 'tier')}, {found.currency}, hash {digest}"
     )
 
 
@@ -42,3 +43,7 @@ def variables() -> None:
     """List every GATEWAY_ variable with its default and what it is for."""
     for each in VARIABLES:
         click.echo(f"{each.name}={each.default}\n    {each.meaning}")
+
+
+def _counted(things: Sized, word: str) -> str:
+    return f"{len(things)} {word}{'' if len(things) == 1 else 's'}"

@@ -82,6 +82,8 @@ class Check:
         if ("currency",) in self._decoder.unsound or (*path, "currency") in self._decoder.unsound:
             return
         ours = self._file.currency
+        if not (is_currency(ours) and is_currency(provider.currency)):
+            return
         if provider.currency == ours and provider.exchange_rate != 1:
             self._fault((*path, "exchange_rate"), f"{ours} is our own currency: its rate is 1")
         # Left out it would be 1, and everything from this provider sold at a wrong price.

@@ -33,10 +33,10 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SettingsError(GatewayError):
-    """What the operator wrote cannot be used; `faults` has all of it, in the order of the file."""
+    """What the operator wrote cannot be used; `faults` has all of it, the environment's first, then the file's."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
-        self.faults = tuple(sorted(faults, key=lambda fault: (fault.file, fault.place or Place(0, 0))))
+        self.faults = tuple(sorted(faults, key=_order))
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
 
@@ -44,3 +44,7 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     """`; did you mean x?`, when something known is near enough."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def _order(fault: Fault) -> tuple[bool, str, Place]:
+    return fault.place is not None, fault.file, fault.place or Place(0, 0)

@@ -1,0 +1,52 @@
+"""The schema that editors complete by, in step with the structs and the documentation."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gateway.core.dialects import ProviderDialect
+from gateway.core.pricing import Markup
+from gateway.settings.schema import file_schema, written_schema
+from gateway.settings.values import Imports, Provider, ProvidersFile, Selection, Service, Timeouts
+
+ROOT = Path(__file__).parent.parent.parent
+STRUCTS = (ProvidersFile, Provider, Service, Markup, Timeouts, Imports, Selection, ProviderDialect)
+
+
+def definition(name: str) -> dict[str, Any]:
+    """One struct's schema."""
+    found: dict[str, Any] = file_schema()["$defs"][name]
+    return found
+
+
+def test_shipped_schema_is_in_step() -> None:
+    """providers.schema.json is what `gateway config schema` prints, and the shipped file names it."""
+    assert (ROOT / "providers.schema.json").read_text("utf-8") == written_schema()
+    first = (ROOT / "providers.yaml").read_text("utf-8").splitlines()[0]
+    assert first == "# yaml-language-server: $schema=./providers.schema.json"
+
+
+def test_schema_has_every_field_and_no_other() -> None:
+    """Each struct's fields are completed, and a misspelt one is underlined in the editor."""
+    for struct in STRUCTS:
+        found = definition("ImportedFields" if struct is Imports else struct.__name__)
+        assert set(found["properties"]) == {field.name for field in msgspec.structs.fields(struct)}
+        assert found["additionalProperties"] is False
+
+
+def test_schema_says_numbers_and_secrets_as_the_file_has_them() -> None:
+    """A Decimal is a number, a key is a reference, `imports` is `all` or fields."""
+    assert definition("Markup")["properties"]["percent"] == {"type": "number", "default": 0.0}
+    assert definition("Provider")["properties"]["key"]["pattern"].startswith(r"^\$\{(ENV|FILE)")
+    assert definition("Imports")["anyOf"][0] == {"const": "all"}
+    assert "decimal" not in written_schema().replace("decimal_comma", "")
+
+
+def test_documentation_names_every_field() -> None:
+    """docs/configuration.md explains each field of the file."""
+    text = (ROOT / "docs" / "configuration.md").read_text("utf-8")
+    for struct in STRUCTS:
+        section = text.split(f"<!-- {struct.__name__} -->")[1].split("<!--")[0]
+        for field in msgspec.structs.fields(struct):
+            assert f"| `{field.name}` |" in section, f"{struct.__name__}.{field.name}"
