@@ -78,6 +78,13 @@ class Gateway:
         rate_per = {name: providers[name].rate_per for name in self._clients}
         self._shelves = Shelves(self.desk, self._cache, wanted_of(settings.file), rate_per=rate_per)
         self._keys = KeyRing(self.store, key_secret(environment), _now)
+        counts = self.store.counts
+        self.metrics.watch_house(
+            statements=lambda: counts.statements,
+            reads=lambda: counts.reads,
+            commits=lambda: counts.commits,
+            dispatches=lambda: self.desk.at_work,
+        )
         self._jobs: list[asyncio.Task[None]] = []
         self._draining = False
         self.listener = Listener(Address(environment.host, environment.port), [panel_endpoint(self.desk, self._keys)])

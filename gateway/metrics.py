@@ -5,6 +5,7 @@ key or an order's id. The rooms hand facts over in the trade's words; which metr
 docs/metrics.md lists them, and a test keeps the two in step.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
@@ -78,7 +79,8 @@ class Metrics:
         self._cache = self._counter(
             "cache_failures", "Redis calls that failed and were treated as a miss.", "operation"
         )
-        self._statements = self._gauge("store_statements", "SQL statements since the start.")
+        self._statements = self._gauge("store_statements", "SQL statements of writing commands since the start.")
+        self._reads = self._gauge("store_reads", "Reading commands since the start.")
         self._commits = self._gauge("store_commits", "Transactions committed since the start.")
         self._tasks = self._gauge("dispatches", "Orders being handed to a panel in this process.")
         self._gauge("build_info", "Always 1; the version is in the label.", "version").labels(__version__).set(1)
@@ -159,11 +161,19 @@ class Metrics:
         self._polls.labels(provider).set(waiting)
         self._poll_lag.labels(provider).set(max(lag_seconds, 0.0))
 
-    def house_counted(self, *, statements: int, commits: int, dispatches: int) -> None:
-        """What the store has done since the start, and how many orders are on their way to a panel."""
-        self._statements.set(statements)
-        self._commits.set(commits)
-        self._tasks.set(dispatches)
+    def watch_house(
+        self,
+        *,
+        statements: Callable[[], int],
+        reads: Callable[[], int],
+        commits: Callable[[], int],
+        dispatches: Callable[[], int],
+    ) -> None:
+        """Where to read, at each scrape, what the store has done and how many orders are on their way to a panel."""
+        self._statements.set_function(statements)
+        self._reads.set_function(reads)
+        self._commits.set_function(commits)
+        self._tasks.set_function(dispatches)
 
     # ------------------------------------------------------------------------------------------------------ declaring
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from gateway.core.dialects import UserDialect
@@ -288,6 +289,27 @@ async def test_marked_order_is_placed_once(world: World, house: House) -> None:
     assert other == {"error": "Idempotency key was used with other parameters"}
 
 
+async def test_answer_that_nobody_heard_is_given_again(world: World, house: House) -> None:
+    """A caller who hung up before the answer and asks again gets the same order, charged once (Q18)."""
+    call = await house.user()
+    world.a.switch("latency", "400", action="add", times=1)
+    fields = {"key": call.key, "action": "add", "service": "1", "link": LINK, "quantity": "100"}
+    with pytest.raises(httpx.ReadTimeout):
+        await call.http.post(call.url, data=fields, timeout=0.15)
+
+    async def placed() -> bool:
+        return bool(world.a.links()) and house.gateway.desk.at_work == 0
+
+    await until(placed)
+    again = await call("add", service="1", link=LINK, quantity="100")
+    assert world.a.links() == [LINK]
+    assert await balance(call) == Decimal("99.865")
+    await asyncio.sleep(0.1)
+    third = await call("add", service="1", link=LINK, quantity="100")
+    assert third != again
+    assert world.a.links() == [LINK, LINK]
+
+
 async def test_duplicate_window_is_the_users_choice(world: World, house: House) -> None:
     """Off by default: two identical orders are two; with a window they are one (Q18)."""
     plain = await house.user("plain")
@@ -336,7 +358,7 @@ async def test_order_caught_in_the_middle_is_unknown_not_sent_again(world: World
         later = house.caller(call.key)
 
         async def in_doubt() -> bool:
-            counted = await house.gateway.store.read(read_states)
+            counted: dict[str, int] = await house.gateway.store.read(read_states)
             return counted == {"unknown": 1}
 
         await until(in_doubt)

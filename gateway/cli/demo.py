@@ -97,6 +97,7 @@ async def _panel(folder: Path, name: str) -> PanelProgram:
 
 
 def _settings(folder: Path, environ: dict[str, str], port: int) -> Settings:
+    environ.pop("GATEWAY_KEY_SECRET_FILE", None)
     environ |= {
         "GATEWAY_DATA_DIR": str(folder),
         "GATEWAY_DATABASE_URL": f"sqlite:///{folder / 'gateway.db'}",

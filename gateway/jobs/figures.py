@@ -16,5 +16,3 @@ async def figures(desk: Desk) -> None:
     for provider in desk.providers:
         waiting, due_at = found.polls.get(provider, (0, now))
         desk.metrics.polls_counted(provider, waiting=waiting, lag_seconds=(now - due_at) / 1000)
-    counts = desk.store.counts
-    desk.metrics.house_counted(statements=counts.statements, commits=counts.commits, dispatches=desk.at_work)

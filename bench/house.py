@@ -1,0 +1,114 @@
+"""The house that is measured: a simulated panel and the gateway as programs of their own, and what /proc and /metrics say of them."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+SERVICES = 5_000
+_CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class House:
+    """A panel and a gateway on a folder; measured from outside."""
+
+    def __init__(self, folder: Path, database_url: str | None) -> None:
+        services = folder / "services.yaml"
+        services.write_text(_services())
+        self._panel = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "gateway", "panel", "--services", str(services)),
+                *("--data", str(folder / "panel.db"), "--key", "bench-key", "--balance", "100000000", "--pace", "1000"),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._panel.stdout is not None
+        url = json.loads(self._panel.stdout.readline())["url"]
+        config = folder / "providers.yaml"
+        config.write_text(
+            "version: 1\nproviders:\n  bench:\n"
+            f"    url: {url}\n    key: ${{ENV:BENCH_KEY}}\n    allow_private: true\n    imports: all\n"
+            "    concurrency: 64\n    requests_per_second: 100000\n    poll_seconds: 600\n"
+        )
+        self._environ = {
+            **os.environ,
+            "BENCH_KEY": "bench-key",
+            "GATEWAY_CONFIG": str(config),
+            "GATEWAY_DATA_DIR": str(folder),
+            "GATEWAY_PORT": "0",
+            "GATEWAY_METRICS_PORT": "0",
+            "GATEWAY_LOG_LEVEL": "warning",
+            **({"GATEWAY_DATABASE_URL": database_url} if database_url else {}),
+        }
+        self._gateway = subprocess.Popen(
+            [sys.executable, "-m", "gateway", "serve"], env=self._environ, stderr=subprocess.PIPE, text=True
+        )
+        assert self._gateway.stderr is not None
+        told = self._gateway.stderr.readline()
+        found = re.search(r"users: http://[^:]+:(\d+)\S*\s+health: (http://[^/]+)", told)
+        assert found is not None, told + self._gateway.stderr.read()
+        self.port = int(found[1])
+        self._health = found[2]
+        self._until_ready()
+        self._run("user", "create", "bench")
+        self.key = self._run("key", "create", "bench", "--quiet").strip()
+        self._run("user", "credit", "bench", "10000000", "--reference", "bench")
+
+    def close(self) -> None:
+        """End both programs."""
+        for process in (self._gateway, self._panel):
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=60)
+
+    def cpu_seconds(self) -> float:
+        """What the gateway's process has used so far."""
+        fields = Path(f"/proc/{self._gateway.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _CLOCK_TICKS
+
+    def counted(self) -> dict[str, float]:
+        """Work done so far: statements, reads, commits, calls to the panel."""
+        with urllib.request.urlopen(f"{self._health}/metrics", timeout=5) as answer:
+            text = answer.read().decode()
+        names = {"statements": "store_statements", "reads": "store_reads", "commits": "store_commits"}
+        found = {name: _value(text, f"gateway_{metric} ") for name, metric in names.items()}
+        found["calls"] = sum(
+            float(line.rpartition(" ")[2])
+            for line in text.splitlines()
+            if line.startswith("gateway_upstream_calls_total")
+        )
+        return found
+
+    def _until_ready(self) -> None:
+        for _ in range(300):
+            try:
+                with urllib.request.urlopen(f"{self._health}/ready", timeout=5):
+                    return
+            except OSError:
+                time.sleep(0.1)
+        raise RuntimeError("the gateway did not become ready")
+
+    def _run(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "gateway", *arguments], env=self._environ, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+
+def _value(text: str, name: str) -> float:
+    return next(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name))
+
+
+def _services() -> str:
+    rows = "\n".join(
+        f'  - {{id: {n}, name: "Followers of kind {n} · refill 30 days · starts within an hour", category: Category {n % 50}, '
+        f"rate: 0.{n % 90 + 10}, min: 10, max: 100000, refill: true, cancel: true, seconds: 1000, "
+        f'description: "What a service of kind {n} does, how fast it starts and what is guaranteed, in a line or two."}}'
+        for n in range(1, SERVICES + 1)
+    )
+    return f"currency: USD\nservices:\n{rows}\n"
