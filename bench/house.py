@@ -1,4 +1,4 @@
-"""The house that is measured: a simulated panel and the gateway as programs of their own, and what /proc and /metrics say of them."""
+"""The house that is measured: a panel and the gateway as programs of their own, seen through /proc and /metrics."""
 
 import json
 import os
@@ -73,8 +73,7 @@ class House:
 
     def counted(self) -> dict[str, float]:
         """Work done so far: statements, reads, commits, calls to the panel."""
-        with urllib.request.urlopen(f"{self._health}/metrics", timeout=5) as answer:
-            text = answer.read().decode()
+        text = self._get("/metrics")
         names = {"statements": "store_statements", "reads": "store_reads", "commits": "store_commits"}
         found = {name: _value(text, f"gateway_{metric} ") for name, metric in names.items()}
         found["calls"] = sum(
@@ -87,11 +86,16 @@ class House:
     def _until_ready(self) -> None:
         for _ in range(300):
             try:
-                with urllib.request.urlopen(f"{self._health}/ready", timeout=5):
-                    return
+                self._get("/ready")
             except OSError:
                 time.sleep(0.1)
+            else:
+                return
         raise RuntimeError("the gateway did not become ready")
+
+    def _get(self, path: str) -> str:
+        with urllib.request.urlopen(self._health + path, timeout=5) as answer:  # noqa: S310 - our own address
+            return str(answer.read().decode())
 
     def _run(self, *arguments: str) -> str:
         done = subprocess.run(
@@ -106,9 +110,9 @@ def _value(text: str, name: str) -> float:
 
 def _services() -> str:
     rows = "\n".join(
-        f'  - {{id: {n}, name: "Followers of kind {n} · refill 30 days · starts within an hour", category: Category {n % 50}, '
+        f'  - {{id: {n}, name: "Followers of kind {n} · refill 30 days · instant", category: Category {n % 50}, '
         f"rate: 0.{n % 90 + 10}, min: 10, max: 100000, refill: true, cancel: true, seconds: 1000, "
-        f'description: "What a service of kind {n} does, how fast it starts and what is guaranteed, in a line or two."}}'
+        f'description: "What a service of kind {n} does, how fast it starts and what is guaranteed, in a line."}}'
         for n in range(1, SERVICES + 1)
     )
     return f"currency: USD\nservices:\n{rows}\n"

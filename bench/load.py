@@ -1,4 +1,4 @@
-"""A load of requests over kept-alive connections, made with as little work as possible, so that the server is what is measured."""
+"""A load of requests over kept-alive connections, made with little work, so that the server is what is measured."""
 
 import asyncio
 import time

@@ -27,6 +27,7 @@ from gateway.core.order import Order, OrderState
 from gateway.core.routing import Market, Plan, plan
 from gateway.core.service import Limits, OrderDetails, find_type, read_details
 from gateway.core.user import User
+from gateway.store.attempts import Job
 from gateway.store.ledger import NotEnoughFunds
 from gateway.store.orders import IdempotencyKeyReused, NewOrder, place
 
@@ -47,7 +48,8 @@ async def add(desk: Desk, user: User, request: AddRequest) -> AddReply | ErrorRe
     if placed.attempt is None:
         desk.metrics.order_replayed()
         return reply
-    task = desk.spawn(dispatch(desk, placed.attempt), name=f"dispatch:{placed.order_id}")
+    work = Job(attempt=placed.attempt, fields=new.fields, created_at=now)
+    task = desk.spawn(dispatch(desk, placed.attempt, work), name=f"dispatch:{placed.order_id}")
     if user.answer == "immediate":
         return reply
     done, _ = await asyncio.wait({task}, timeout=desk.answer_within)

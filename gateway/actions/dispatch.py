@@ -41,11 +41,16 @@ class Result(msgspec.Struct, frozen=True):
     text: str = TEXT_UNAVAILABLE  # for the user, when the order failed
 
 
-async def dispatch(desk: Desk, attempt: Attempt) -> Result:
-    """Send an attempt and those that follow from it, until the order is decided, in doubt or somebody else's."""
+async def dispatch(desk: Desk, attempt: Attempt, known: Job | None = None) -> Result:
+    """Send an attempt and those that follow from it, until the order is decided, in doubt or somebody else's.
+
+    `known` is what to send, for an order that was stored just now; otherwise it is read. Arming is a
+    compare-and-set either way, so what has changed meanwhile is never sent.
+    """
     pause = PAUSE_FIRST_SECONDS
     while True:
-        work = await desk.store.run(partial(job, attempt.id, attempt.order_id))
+        work = known or await desk.store.run(partial(job, attempt.id, attempt.order_id))
+        known = None
         outcome = None if work is None else await _send(desk, work)
         if work is None or outcome is None:
             return Result(OrderState.PLACING)

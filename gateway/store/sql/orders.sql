@@ -54,9 +54,10 @@ UPDATE orders SET unheard_at = :now WHERE id = :id AND user_id = :user_id AND an
 UPDATE orders SET cancel_requested_at = :now, updated_at = :now WHERE id = :id
 
 -- name: orders_status
--- What a status call shows, of the caller's own orders only.
+-- What a status call shows, of the caller's own orders only. The plus keeps SQLite from walking all orders of the user by an
+-- index on user_id: the ids are the way in (measured: ten times the CPU at 10 000 orders, and growing).
 SELECT id, charge - refunded AS charge, start_count, remains, quantity, state, shown, currency FROM orders
-WHERE user_id = :user_id AND id {ANY:ids}
+WHERE id {ANY:ids} AND +user_id = :user_id
 
 -- name: orders_count_by_state
 SELECT state, COUNT(*) AS orders FROM orders GROUP BY state

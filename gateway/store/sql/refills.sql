@@ -14,7 +14,7 @@ WHERE id = :id AND state IN ('asking','unknown','open') RETURNING id
 
 -- name: refills_status
 -- Of the caller's own refills only.
-SELECT id, shown, state FROM refills WHERE user_id = :user_id AND id {ANY:ids}
+SELECT id, shown, state FROM refills WHERE id {ANY:ids} AND +user_id = :user_id
 
 -- name: refill_newest_of_user
 SELECT id, shown, state FROM refills WHERE user_id = :user_id AND order_id = :order_id ORDER BY created_at DESC, id DESC LIMIT 1
