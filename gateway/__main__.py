@@ -3,6 +3,7 @@
 import rich_click as click
 
 from gateway import __version__
+from gateway.cli.catalogue import catalogue
 from gateway.cli.config import config
 from gateway.cli.demo import demo
 from gateway.cli.key import key
@@ -17,7 +18,7 @@ def main() -> None:
     """A gateway between panels: one endpoint, one key, one prepaid balance in front of many upstream panels."""
 
 
-for _command in (serve, demo, user, key, config, panel):
+for _command in (serve, demo, catalogue, user, key, config, panel):
     main.add_command(_command)
 
 if __name__ == "__main__":
