@@ -74,9 +74,10 @@ class PanelProcess:
     def kill(self) -> None:
         """End it as a crash would."""
         self.process.kill()
-        self.process.wait()
+        self.process.communicate()
 
     def stop(self) -> int:
         """End it as an operator would; answers its exit code."""
         self.process.terminate()
-        return self.process.wait(timeout=10)
+        self.process.communicate(timeout=10)
+        return self.process.returncode
