@@ -69,8 +69,8 @@ class RedisCache:
 
     async def _guarded(self, operation: str, call: Callable[[], Awaitable[T]]) -> T | None:
         """The one place where redis's errors are known."""
-        now = asyncio.get_running_loop().time()
-        if now < self._closed_until:
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._closed_until:
             return None
         try:
             async with asyncio.timeout(LONG_TIMEOUT_SECONDS):
@@ -78,7 +78,7 @@ class RedisCache:
         except (RedisError, OSError, TimeoutError, ValueError):
             self._observer.cache_failed(operation)
             # Jitter wants no secrecy.
-            self._closed_until = now + self._pause * random.uniform(0.75, 1.25)  # noqa: S311 - see above
+            self._closed_until = loop.time() + self._pause * random.uniform(0.75, 1.25)  # noqa: S311 - see above
             self._pause = min(self._pause * 2, PAUSE_MAX_SECONDS)
             return None
         self._pause = PAUSE_FIRST_SECONDS

@@ -1,0 +1,117 @@
+"""The shared cache: bytes come back, and whatever is wrong with Redis is a miss that costs next to nothing."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import redis.asyncio
+
+from gateway.cache.opening import open_cache
+from gateway.cache.redis_cache import LONG_TIMEOUT_SECONDS, PREFIX, RedisCache
+from tests.servers import ValkeyServer
+
+
+class Counted:
+    """How often a cache failed, by operation."""
+
+    def __init__(self) -> None:
+        self.failures: list[str] = []
+
+    def cache_failed(self, operation: str) -> None:
+        """Remember one."""
+        self.failures.append(operation)
+
+
+@pytest.fixture
+def told() -> Counted:
+    """Who is told."""
+    return Counted()
+
+
+@pytest.fixture
+async def cache(redis_url: str, told: Counted) -> AsyncIterator[RedisCache]:
+    """A cache on the real server."""
+    opened = RedisCache(redis_url, told)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def raw(redis_url: str) -> AsyncIterator[redis.asyncio.Redis]:
+    """Somebody else on the same server."""
+    opened = redis.asyncio.Redis.from_url(redis_url)
+    yield opened
+    await opened.aclose()
+
+
+async def test_bytes_come_back(cache: RedisCache, redis_url: str, told: Counted) -> None:
+    """Whole, to another replica too; a name nobody put is a miss."""
+    value = bytes(range(256)) * 10_000
+    await cache.put("list:panel-a", value)
+    other = open_cache(redis_url, told)
+    assert await other.get("list:panel-a") == value
+    assert await other.get("nothing") is None
+    assert told.failures == []
+    await other.close()
+
+
+@pytest.mark.parametrize("junk", [b"", b"short", b"x" * 16, b"y" * 5000])
+async def test_what_somebody_else_wrote_is_a_miss(cache: RedisCache, raw: redis.asyncio.Redis, junk: bytes) -> None:
+    """A poisoned value has no digest of ours."""
+    await raw.set(PREFIX + "a", junk)
+    assert await cache.get("a") is None
+
+
+async def test_wrong_type_is_a_miss(cache: RedisCache, raw: redis.asyncio.Redis, told: Counted) -> None:
+    """A list where bytes should be is a fault of Redis's, not of ours."""
+    await raw.lpush(PREFIX + "a", "1")
+    assert await cache.get("a") is None
+    assert told.failures == ["get"]
+
+
+async def test_paused_server_keeps_nobody_waiting(cache: RedisCache, raw: redis.asyncio.Redis, told: Counted) -> None:
+    """One call waits, the next ones do not even ask, and later all is well again."""
+    await cache.put("a", b"1")
+    await raw.client_pause(1500)
+    began = time.monotonic()
+    assert await cache.get("a") is None
+    assert time.monotonic() - began < LONG_TIMEOUT_SECONDS + 0.3
+    began = time.monotonic()
+    for _ in range(1000):
+        assert await cache.get("a") is None
+    assert time.monotonic() - began < 0.2
+    assert told.failures == ["get"]
+    for _ in range(60):
+        await asyncio.sleep(0.1)
+        if await cache.get("a") == b"1":
+            return
+    raise AssertionError("it did not come back")
+
+
+async def test_dead_server_is_a_miss_and_its_return_is_noticed(tmp_path: Path, told: Counted) -> None:
+    """Gone in the middle, gone from the start: a cache without a server is an empty one."""
+    server = ValkeyServer(tmp_path)
+    cache = RedisCache(server.url, told)
+    await cache.put("a", b"1")
+    server.stop()
+    assert await cache.get("a") is None
+    await cache.put("a", b"2")
+    assert told.failures == ["get"]
+    await cache.close()
+
+
+async def test_address_that_leads_nowhere_costs_a_moment(told: Counted) -> None:
+    """A process starts without Redis."""
+    cache = RedisCache("redis://127.0.0.1:1/0", told)
+    began = time.monotonic()
+    assert await cache.get("a") is None
+    assert time.monotonic() - began < 1.0
+    await cache.close()
+
+
+def test_bad_address_is_told(told: Counted) -> None:
+    """At the start, not at the first call."""
+    with pytest.raises(ValueError, match="redis"):
+        open_cache("http://x", told)

@@ -1,0 +1,183 @@
+"""What the wire proves: one misdeed a row, its class, and how much the other side really had."""
+
+import asyncio
+import resource
+
+import pytest
+
+from gateway.core.fields import HttpRequest
+from gateway.core.outcome import Accepted, Evidence, NotSent, Outcome, Rejected, Unknown, classify_add
+from gateway.providers.upstream import Upstream
+from gateway.providers.wire import Closed, Limits, exchange, open_transport, tls_context
+from tests.providers import misdeeds
+from tests.providers.misdeeds import GOOD, Misdeed, misdoer, whole
+
+LIMITS = Limits(connect=0.5, write=0.5, total=0.8, bytes_max=1024 * 1024)
+
+
+def upstream(url: str, **changes: object) -> Upstream:
+    """A provider at an address."""
+    values: dict[str, object] = {"allow_private": True, **changes}
+    return Upstream(name="panel-a", url=url, key="secret-key", currency="USD", **values)  # type: ignore[arg-type] # by name
+
+
+async def open_fence() -> None:
+    """Let everything through."""
+
+
+async def sent_to(url: str, **changes: object) -> Evidence:
+    """The evidence of one fenced exchange."""
+    there = upstream(url, **changes)
+    transport = open_transport(there, connections=1, keep=False, tls=tls_context(there))
+    try:
+        return await exchange(transport, there, HttpRequest(body=b"key=secret-key"), limits=LIMITS, fence=open_fence)
+    finally:
+        await transport.aclose()
+
+
+@pytest.mark.parametrize(
+    ("misdeed", "heard", "outcome"),
+    [
+        (whole(GOOD), 1, Accepted),
+        (whole(b'{"error":"Bad link"}'), 1, Rejected),
+        (whole(b"<html>", b"500 Oops"), 1, Unknown),
+        (whole(b"", b"302 Found", b"\r\nLocation: https://other.example/login"), 1, Unknown),
+        (whole(b"<html>"), 1, Unknown),
+        (whole(b""), 1, Unknown),
+        (misdeeds.rst_on_accept, 0, Unknown),
+        (misdeeds.fin_on_accept, 0, Unknown),
+        (misdeeds.never_read, 0, Unknown),
+        (misdeeds.read_then_fin, 1, Unknown),
+        (misdeeds.read_then_rst, 1, Unknown),
+        (misdeeds.read_then_silence, 1, Unknown),
+        (misdeeds.half_headers, 1, Unknown),
+        (misdeeds.half_body, 1, Unknown),
+        (misdeeds.half_chunk, 1, Unknown),
+        (misdeeds.half_close_delimited, 1, Unknown),
+        (misdeeds.short_bare_number, 1, Unknown),
+        (misdeeds.header_bomb, 1, Unknown),
+        (misdeeds.gzip_bomb, 1, Unknown),
+        (misdeeds.endless_body, 1, Unknown),
+        (misdeeds.drip, 1, Unknown),
+        (misdeeds.endless_continue, 1, Unknown),
+    ],
+)
+async def test_misdeed_has_its_class(misdeed: Misdeed, heard: int, outcome: type[Outcome]) -> None:
+    """What a panel does after the first byte is unknown unless it answers clearly; it is asked once and in time."""
+    async with misdoer(misdeed) as there:
+        async with asyncio.timeout(3):
+            evidence = await sent_to(there.url)
+        assert isinstance(classify_add(evidence), outcome), evidence
+        assert len(there.heard) == heard
+        assert there.connections == 1
+
+
+async def test_bomb_stays_packed() -> None:
+    """A compressed answer is never unpacked: memory stays as it was."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    async with misdoer(misdeeds.gzip_bomb) as there:
+        evidence = await sent_to(there.url)
+    assert len(evidence.body) < 1024 * 1024
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 32 * 1024
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:1/api/v2",
+        "http://no-such-host.invalid/api/v2",
+        "http://[bad/api/v2",
+        "http:///api/v2",
+    ],
+)
+async def test_what_cannot_be_reached_is_never_sent(url: str) -> None:
+    """Nothing listens, no such name, no address at all."""
+    evidence = await sent_to(url)
+    assert isinstance(classify_add(evidence), NotSent), evidence
+
+
+async def test_tls_that_fails_is_never_sent() -> None:
+    """TLS to a plain port: no header was begun."""
+    async with misdoer(whole(GOOD)) as there:
+        evidence = await sent_to(there.url.replace("http:", "https:"))
+        assert isinstance(classify_add(evidence), NotSent), evidence
+        assert there.heard == []
+
+
+@pytest.mark.parametrize("status", [b"301 Moved", b"302 Found", b"307 Temporary", b"308 Permanent"])
+async def test_redirect_is_never_followed(status: bytes) -> None:
+    """Neither the order nor our key goes anywhere else."""
+    async with misdoer(whole(GOOD)) as elsewhere:
+        location = b"\r\nLocation: " + elsewhere.url.encode().replace(b"api", b"other")
+        async with misdoer(whole(b"", status, location)) as there:
+            evidence = await sent_to(there.url)
+            assert isinstance(classify_add(evidence), Unknown)
+            assert len(there.heard) == 1
+        assert elsewhere.connections == 0
+
+
+async def test_closed_fence_lets_not_one_byte_leave() -> None:
+    """The connection stands, the fence says no, and the other side has heard nothing."""
+
+    async def closed() -> None:
+        raise Closed
+
+    async with misdoer(whole(GOOD)) as there:
+        panel = upstream(there.url)
+        transport = open_transport(panel, connections=1, keep=False, tls=tls_context(panel))
+        with pytest.raises(Closed):
+            await exchange(transport, panel, HttpRequest(body=b"key=secret-key"), limits=LIMITS, fence=closed)
+        await transport.aclose()
+        await asyncio.sleep(0.05)
+        assert (there.connections, there.heard) == (1, [])
+
+
+async def test_fence_is_asked_before_the_first_byte() -> None:
+    """While the store commits, nothing has arrived."""
+    seen: list[int] = []
+    async with misdoer(whole(GOOD)) as there:
+
+        async def fence() -> None:
+            await asyncio.sleep(0.1)
+            seen.append(len(there.heard))
+
+        panel = upstream(there.url)
+        transport = open_transport(panel, connections=1, keep=False, tls=tls_context(panel))
+        evidence = await exchange(transport, panel, HttpRequest(body=b"k"), limits=LIMITS, fence=fence)
+        await transport.aclose()
+    assert seen == [0]
+    assert classify_add(evidence) == Accepted("12345")
+
+
+async def test_deadline_while_arming_lets_the_commit_end_and_counts_as_sent() -> None:
+    """A verdict cannot overtake the arming, and what was armed may not be called never sent."""
+    committed: list[bool] = []
+
+    async def slow() -> None:
+        await asyncio.sleep(1.2)
+        committed.append(True)
+
+    async with misdoer(whole(GOOD)) as there:
+        panel = upstream(there.url)
+        transport = open_transport(panel, connections=1, keep=False, tls=tls_context(panel))
+        evidence = await exchange(transport, panel, HttpRequest(body=b"k"), limits=LIMITS, fence=slow)
+        await transport.aclose()
+        assert committed == [True]
+        assert there.heard == []
+    assert isinstance(classify_add(evidence), Unknown)
+
+
+async def test_failed_fence_after_a_deadline_is_never_sent() -> None:
+    """If the store said no in the end, nothing was armed."""
+
+    async def slow_no() -> None:
+        await asyncio.sleep(1.2)
+        raise Closed
+
+    async with misdoer(whole(GOOD)) as there:
+        panel = upstream(there.url)
+        transport = open_transport(panel, connections=1, keep=False, tls=tls_context(panel))
+        evidence = await exchange(transport, panel, HttpRequest(body=b"k"), limits=LIMITS, fence=slow_no)
+        await transport.aclose()
+        assert there.heard == []
+    assert isinstance(classify_add(evidence), NotSent)
