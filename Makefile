@@ -11,9 +11,9 @@ demo: ## two simulated panels, the gateway in front, a user, and a first order; 
 	@./setup.sh run
 	@exec $(BIN)/gateway demo
 
-run: ## the gateway with your own providers.yaml
+run: ## the gateway with your own providers.yaml, and the variables of .env if there is one
 	@./setup.sh run
-	@exec $(BIN)/gateway serve
+	@set -a; [ ! -f .env ] || . ./.env; set +a; exec $(BIN)/gateway serve
 
 test: ## set up what the tests need and pass them, on SQLite and on a real PostgreSQL and Redis
 	@./setup.sh dev

@@ -10,6 +10,7 @@ How tests are written here:
 """
 
 import os
+import re
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Literal
@@ -44,6 +45,34 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     if measuring is not None:
         measuring.switch_context("")
     return ran
+
+
+# Keys that tests use, and the form of those the gateway makes; none of them may turn up in anything that is logged or
+# printed while the suite runs.
+CANARIES = re.compile(r"gw_[0-9A-Za-z]{20,}|panel-[ab]-key|secret-key")
+_leaks: list[str] = []
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Look for keys in what a test's code printed and logged."""
+    if report.nodeid.startswith("tests/test_logs.py::"):
+        return  # Those log keys on purpose, into a stream they look at themselves.
+    for title, text in report.sections:
+        found = CANARIES.search(text)
+        if found is not None:
+            _leaks.append(f"{report.nodeid}: {found[0][:12]}… in {title}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A suite that leaked a key has failed, whatever its tests say."""
+    if _leaks:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say where the keys turned up."""
+    for leak in dict.fromkeys(_leaks):
+        terminalreporter.write_line(f"a key leaked: {leak}", red=True)
 
 
 @pytest.fixture(scope="session")
