@@ -102,8 +102,8 @@ class Gateway:
         found = []
         if self._draining:
             found.append("on its way out")
-        if self.desk.snapshot is None:
-            found.append("no provider's list of services yet")
+        if self.desk.snapshot is None or not self.desk.snapshot.catalogue.services:
+            found.append("no service on sale yet")
         if _now() - self.desk.beaten_at > BOOKS_SILENT_MS:
             found.append("the books cannot be written")
         return found

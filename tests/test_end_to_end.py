@@ -6,6 +6,7 @@ On SQLite and on PostgreSQL, with and without Redis.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import httpx
 import pytest
 
 from gateway.core.dialects import UserDialect
+from gateway.jobs.sweep import sweep
 from gateway.store.engine import Query
+from gateway.store.owners import take_over
 from gateway.store.users import Choices
 from tests.gateway_process import NOBODY, Caller, House, house_settings, running_house
 from tests.panel_process import SimulatedPanel, simulated_panel
@@ -392,3 +395,24 @@ async def test_first_list_is_whole_or_an_error(world: World) -> None:
         assert early == {"error": "Service temporarily unavailable"}
         await on_sale(house)
         assert len(await call("services")) == 6
+
+
+async def test_order_left_lying_is_taken_up_again(world: World) -> None:
+    """An attempt of a living process that nobody is at (its dispatch ended while the books were away) is sent once."""
+    async with running_house(world.settings()) as house:
+        await on_sale(house)
+        call = await house.user()
+    async with running_house(world.settings(a=NOBODY, b=NOBODY, answer_within="0.2", drain_seconds="0")) as house:
+        placed = await house.caller(call.key)("add", service="1", link=LINK, quantity="100")
+    async with running_house(world.settings()) as house:
+        desk = house.gateway.desk
+
+        async def ours() -> bool:
+            taken = await desk.store.run(partial(take_over, desk.owner, now=desk.clock()))
+            return bool(taken) or bool(world.a.links())
+
+        await until(ours)
+        await sweep(desk)
+        again = house.caller(call.key)
+        await status_of(again, placed["order"], "Completed")
+    assert len(world.a.links() + world.b.links()) == 1

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
+
+import structlog
 
 from gateway.actions.conditions import Conditions
 from gateway.actions.snapshot import Snapshot
@@ -13,6 +15,7 @@ from gateway.store.engine import Store
 from gateway.store.ids import IdBlock
 
 T = TypeVar("T")
+log = structlog.get_logger(__name__)
 
 # Orders whose sending goes on at once in this process; beyond it `add` is refused before any money moves.
 DISPATCHES_MAX: Final = 10_000
@@ -46,8 +49,9 @@ class Desk:
         self.snapshot: Snapshot | None = None  # None until the first catalogue stands
         self.conditions = Conditions()
         self.beaten_at = 0  # when this process last wrote its sign of life, ms
+        self.dispatching: set[int] = set()  # orders being handed to a panel by this process
         self.placing = True  # False stops new orders, not reads
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     def condition(self, provider: str) -> Condition:
         """What stands in the way of a provider now."""
@@ -66,8 +70,17 @@ class Desk:
         """Run something that belongs to the application, not to the request that started it."""
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[T]) -> None:
+        """Forget a task; one that failed is told of, because nobody else may be waiting for it."""
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            kind, _, about = task.get_name().partition(":")
+            self.metrics.job_failed(kind)
+            log.error("task_failed", task=kind, about=about, error=f"{type(error).__name__}: {error}")
 
     @property
     def at_work(self) -> int:

@@ -47,6 +47,14 @@ async def dispatch(desk: Desk, attempt: Attempt, known: Job | None = None) -> Re
     `known` is what to send, for an order that was stored just now; otherwise it is read. Arming is a
     compare-and-set either way, so what has changed meanwhile is never sent.
     """
+    desk.dispatching.add(attempt.order_id)
+    try:
+        return await _dispatch(desk, attempt, known)
+    finally:
+        desk.dispatching.discard(attempt.order_id)
+
+
+async def _dispatch(desk: Desk, attempt: Attempt, known: Job | None) -> Result:
     pause = PAUSE_FIRST_SECONDS
     while True:
         work = known or await desk.store.run(partial(job, attempt.id, attempt.order_id))

@@ -7,7 +7,7 @@ import structlog
 
 from gateway.actions.desk import Desk
 from gateway.actions.dispatch import dispatch
-from gateway.store.owners import beat, doubt, stale, take_over
+from gateway.store.owners import beat, doubt, left_planned, stale, take_over
 from gateway.store.refills import doubt_refills
 
 log = structlog.get_logger(__name__)
@@ -25,6 +25,11 @@ async def sweep(desk: Desk) -> None:
     for attempt in await desk.store.run(partial(take_over, desk.owner, now=now)):
         log.info("attempt_taken_over", order_id=attempt.order_id, attempt=attempt.id, provider=attempt.provider)
         desk.spawn(dispatch(desk, attempt), name=f"dispatch:{attempt.order_id}")
+    for attempt in await desk.store.read(partial(left_planned, desk.owner)):
+        # Ours, and nobody is at it: its dispatch ended while the books were away.
+        if attempt.order_id not in desk.dispatching:
+            log.info("attempt_taken_up", order_id=attempt.order_id, attempt=attempt.id, provider=attempt.provider)
+            desk.spawn(dispatch(desk, attempt), name=f"dispatch:{attempt.order_id}")
     deadline = now - desk.longest_add_ms - STALE_GRACE_MS
     for attempt in await desk.store.read(partial(stale, now=now, deadline=deadline)):
         if await desk.store.run(partial(doubt, attempt, actor=desk.owner, now=now)):

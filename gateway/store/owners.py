@@ -34,6 +34,16 @@ def take_over(owner: str, *, now: int) -> Steps[tuple[Attempt, ...]]:
     return tuple(taken)
 
 
+def left_planned(owner: str) -> Steps[tuple[Attempt, ...]]:
+    """Attempts of this process that are not sent, the oldest first, at most SWEEP_MAX."""
+    rows = yield Query("attempts_planned_of", {"owner": owner, "limit": SWEEP_MAX})
+    found: list[Attempt] = []
+    for row in rows:
+        attempts = yield from read_attempts(row["order_id"])
+        found.extend(attempt for attempt in attempts if attempt.id == row["id"])
+    return tuple(found)
+
+
 def stale(*, now: int, deadline: int) -> Steps[tuple[Attempt, ...]]:
     """Attempts armed before ``deadline`` (ms), or by a process that is dead, and never decided; at most SWEEP_MAX."""
     rows = yield Query("attempts_stale", {"deadline": deadline, "alive_since": now - OWNER_DEAD_MS, "limit": SWEEP_MAX})
