@@ -9,7 +9,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from gateway import __version__
 from gateway.core.messages import Action
@@ -19,6 +19,8 @@ from gateway.core.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 # Seconds. Our own part of a request is a millisecond or two; a panel's answer takes from a tenth of a second to 90.
 OWN_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 UPSTREAM_BUCKETS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 90.0)
+
+disable_created_metrics()  # A second series for each counter, of which nobody asks when it began.
 
 # What became of a request.
 REQUEST_OUTCOMES: Final = ("ok", "error", "unauthorized", "too_large", "unavailable", "broken")
@@ -153,6 +155,7 @@ class Metrics:
     def doubt_counted(self, orders: int, money: dict[str, Decimal]) -> None:
         """How many orders are unknown, and what is held for them, by currency."""
         self._unknown.set(orders)
+        self._doubt.clear()  # A currency that nothing hangs on any more must not keep its last figure.
         for currency, amount in money.items():
             self._doubt.labels(currency).set(float(amount))
 
