@@ -16,6 +16,7 @@ from gateway.actions.desk import Desk
 from gateway.actions.restock import Shelves
 from gateway.actions.wanted import upstream_of, wanted_of
 from gateway.cache.opening import open_cache
+from gateway.core.errors import GatewayError
 from gateway.jobs.balances import Balances
 from gateway.jobs.clockwork import every
 from gateway.jobs.figures import figures
@@ -32,6 +33,7 @@ from gateway.store.engine import StoreError
 from gateway.store.ids import GAP_MAX, IdBlock
 from gateway.store.owners import leave
 from gateway.store.store import open_store
+from gateway.store.users import users_elsewhere
 from gateway.web.health import health_routes
 from gateway.web.panel import panel_endpoint
 from gateway.web.server import Address, Listener
@@ -44,6 +46,10 @@ BALANCE_SECONDS: Final = 60.0
 # Three sweeps that could not write their sign of life: the books are away.
 BOOKS_SILENT_MS: Final = 15_000
 LISTENER_STOP_SECONDS: Final = 10.0
+
+
+class WrongCurrency(GatewayError):
+    """The books and providers.yaml disagree about what users pay in."""
 
 
 class Gateway:
@@ -113,12 +119,20 @@ class Gateway:
         await self_test()
         await self.store.open()
         await self.store.migrate()
+        await self._check_currency()
         await self._shelves.warm()
         await sweep(self.desk)
         await self.health.start()
         await self.listener.start()
         self._start_jobs()
         log.info("started", users=str(self.listener.address), health=str(self.health.address), owner=self.desk.owner)
+
+    async def _check_currency(self) -> None:
+        """A balance in one currency cannot pay a charge in another; better to say so than to refuse every order."""
+        elsewhere = await self.store.read(partial(users_elsewhere, self.currency))
+        if elsewhere:
+            told = ", ".join(f"{users} in {currency}" for currency, users in elsewhere.items())
+            raise WrongCurrency(f"providers.yaml says {self.currency}, but there are users with balances: {told}")
 
     async def stop(self) -> int:
         """Take no more orders, let what is on its way arrive, and close; answers how many orders were left in the open.

@@ -88,7 +88,6 @@ def test_key_is_shown_once_and_stored_as_a_hash(shell: Shell) -> None:
             ("user", "create", "x", "--tier", "resseler"),
             "there is no tier resseler in providers.yaml; did you mean",
         ),
-        (("user", "create", "x", "--currency", "dollar"), "dollar is no currency code"),
         (("user", "credit", "nobody", "5", "--reference", "r"), "there is no user 'nobody'"),
         (("key", "create", "nobody"), "there is no user 'nobody'"),
         (("catalogue",), "no provider's list is known yet"),
@@ -102,6 +101,17 @@ def test_what_goes_wrong_is_one_clear_line(shell: Shell, arguments: tuple[str, .
     said = shell(*arguments, code=1)
     assert told in said
     assert "Traceback" not in said
+
+
+def test_books_in_another_currency_are_not_served(shell: Shell) -> None:
+    """A balance in one currency cannot pay a charge in another; the start says so."""
+    shell("user", "create", "alpha")
+    other = shell.folder / "other.yaml"
+    text = SHIPPED.read_text("utf-8").replace("currency: USD", "currency: GBP", 1)
+    other.write_text(text.replace("    currency: USD\n", "    currency: USD\n    exchange_rate: 0.8\n"))
+    assert "providers.yaml says GBP, but there are users with balances: 1 in USD" in shell(
+        "serve", "--config", str(other), code=1
+    )
 
 
 def test_amount_that_is_none_is_refused(shell: Shell) -> None:

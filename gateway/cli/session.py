@@ -32,6 +32,9 @@ def plain_errors() -> Iterator[None]:
         count = len(error.faults)
         click.echo(f"{count} fault{'s' if count != 1 else ''}; nothing was done", err=True)
         sys.exit(1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Whoever read has read enough.
+        sys.exit(0)
     except (GatewayError, OSError, ValueError) as error:
         click.echo(f"gateway: {error}", err=True)
         sys.exit(1)

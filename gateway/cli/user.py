@@ -10,7 +10,7 @@ from gateway.cli.session import actor, command, config_path, in_books, now, tabl
 from gateway.core.dialects import UserDialect
 from gateway.core.errors import GatewayError
 from gateway.core.ledger import REFERENCE_MAX
-from gateway.core.money import format_amount, is_currency, parse_amount, scale_of
+from gateway.core.money import format_amount, parse_amount, scale_of
 from gateway.settings.faults import SettingsError, suggestion
 from gateway.settings.load import load_file
 from gateway.settings.values import ProvidersFile
@@ -40,7 +40,6 @@ def user() -> None:
 
 @user.command("create")
 @click.argument("name")
-@click.option("--currency", help="What the balance is in; providers.yaml's currency otherwise.")
 @click.option("--tier", default="", help="One of the tiers of providers.yaml; everybody's prices otherwise.")
 @click.option("--dialect", type=click.Choice(["standard", "legacy"]), default="standard", show_default=True)
 @click.option("--order-id", type=click.Choice(["string", "number"]), default="string", show_default=True)
@@ -48,14 +47,12 @@ def user() -> None:
 @click.option("--duplicate-window", type=click.IntRange(0, 86_400), default=0, help="Seconds; 0 is off.")
 @click.option("--answer", type=click.Choice(["wait", "immediate"]), default="wait", show_default=True)
 @command
-def create(name: str, currency: str | None, **chosen: Any) -> None:
-    """Make a user; give it a key with `gateway key create NAME` and money with `gateway user credit`."""
+def create(name: str, **chosen: Any) -> None:
+    """Make a user in the currency of providers.yaml; then `gateway key create` and `gateway user credit`."""
     if not name.isprintable() or name != name.strip() or not 0 < len(name) <= NAME_MAX:
         raise BadOption(f"a user's name is 1 to {NAME_MAX} printable characters without a space around it")
     choices = _choices(Choices(), chosen)
-    ours = currency or _file().currency
-    if not is_currency(ours):
-        raise BadOption(f"{ours} is no currency code such as USD")
+    ours = _file().currency
     in_books(lambda store: store.run(partial(create_user, name, ours, choices, actor=actor(), now=now())))
     click.echo(f"user {name} made, balance 0 {ours}")
 

@@ -79,6 +79,12 @@ def list_users(name: str | None = None) -> Steps[tuple[Listed, ...]]:
     )
 
 
+def users_elsewhere(currency: str) -> Steps[dict[str, int]]:
+    """How many users have their balance in other currencies than this one."""
+    rows = yield Query("users_in_another_currency", {"currency": currency})
+    return {row["currency"]: row["users"] for row in rows}
+
+
 def credit_user(name: str, amount: int, *, reference: str, actor: str, now: int) -> Steps[bool]:
     """Credit a deposit, or take back with a negative amount; one reference moves money once.
 

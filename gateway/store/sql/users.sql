@@ -28,6 +28,9 @@ FROM users u JOIN accounts a ON a.id = u.avail_account JOIN accounts h ON h.id =
 WHERE CAST(:name AS TEXT) IS NULL OR u.name = CAST(:name AS TEXT)
 ORDER BY u.id LIMIT :limit
 
+-- name: users_in_another_currency
+SELECT currency, COUNT(*) AS users FROM users WHERE currency <> :currency GROUP BY currency ORDER BY currency
+
 -- name: user_state
 UPDATE users SET state = :state WHERE id = :id
 
