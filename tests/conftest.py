@@ -11,7 +11,7 @@ How tests are written here:
 
 import os
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -19,7 +19,10 @@ import coverage
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.gateway_process import House, running_house
+from tests.panel_process import simulated_panel
 from tests.servers import PostgresServer, ValkeyServer
+from tests.world import World, on_sale
 
 # Two shared cores: the time one example takes says nothing. The rest is hypothesis's own.
 settings.register_profile("gateway", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
@@ -126,3 +129,21 @@ def database_url(database_kind: str, tmp_path: Path, request: pytest.FixtureRequ
         return f"sqlite:///{tmp_path}/gateway.db"
     address: str = request.getfixturevalue("postgres_dsn")
     return address
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def world(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> AsyncIterator[World]:
+    """Two panels and a database, with Redis and without."""
+    more = {"database_url": database_url}
+    if request.param == "redis":
+        more["redis_url"] = request.getfixturevalue("redis_url")
+    async with simulated_panel(tmp_path, "panel-a") as a, simulated_panel(tmp_path, "panel-b") as b:
+        yield World(a, b, tmp_path, more)
+
+
+@pytest.fixture
+async def house(world: World) -> AsyncIterator[House]:
+    """A gateway in front of both panels, with its list on sale."""
+    async with running_house(world.settings()) as running:
+        await on_sale(running)
+        yield running
