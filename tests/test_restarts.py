@@ -3,12 +3,14 @@
 import asyncio
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from gateway.jobs.sweep import sweep
 from gateway.store.engine import Query
 from gateway.store.owners import take_over
-from tests.gateway_process import NOBODY, running_house
+from tests.gateway_process import NOBODY, house_settings, running_house
+from tests.panel_process import simulated_panel
 from tests.world import LINK, World, balance, on_sale, status_of, until
 
 
@@ -95,3 +97,15 @@ async def test_order_left_lying_is_taken_up_again(world: World) -> None:
         again = house.caller(call.key)
         await status_of(again, placed["order"], "Completed")
     assert len(world.a.links() + world.b.links()) == 1
+
+
+async def test_warm_redis_alone_is_enough_to_sell(redis_url: str, tmp_path: Path) -> None:
+    """New books, dead panels, and the lists another replica put into Redis: the services are answered at once."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    async with simulated_panel(tmp_path, "panel-a") as a, simulated_panel(tmp_path, "panel-b") as b:
+        async with running_house(house_settings(tmp_path / "one", a=a.url, b=b.url, redis_url=redis_url)) as house:
+            await on_sale(house)
+            before = await (await house.user())("services")
+    async with running_house(house_settings(tmp_path / "two", redis_url=redis_url)) as house:
+        assert await (await house.user())("services") == before

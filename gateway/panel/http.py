@@ -49,7 +49,7 @@ class PanelServer:
         try:
             await self._converse(reader, writer)
         except (OSError, h11.ProtocolError, TimeoutError, asyncio.CancelledError):
-            pass  # A caller who left or spoke no HTTP; there is nobody to tell.
+            return  # A caller who left or spoke no HTTP; there is nobody to tell.
         finally:
             self._connections.discard(task)
             writer.close()

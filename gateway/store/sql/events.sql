@@ -3,7 +3,3 @@
 -- name: event_record
 INSERT INTO events(kind, actor, user_id, order_id, before, after, reason, created_at)
 VALUES(:kind, :actor, :user_id, :order_id, :before, :after, :reason, :now);
-
--- name: events_of_user
--- Newest first, for `gateway user show`.
-SELECT id, kind, actor, before, after, reason, created_at FROM events WHERE user_id = :user_id ORDER BY id DESC LIMIT :limit;
