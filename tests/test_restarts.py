@@ -103,9 +103,12 @@ async def test_warm_redis_alone_is_enough_to_sell(redis_url: str, tmp_path: Path
     """New books, dead panels, and the lists another replica put into Redis: the services are answered at once."""
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
-    async with simulated_panel(tmp_path, "panel-a") as a, simulated_panel(tmp_path, "panel-b") as b:
-        async with running_house(house_settings(tmp_path / "one", a=a.url, b=b.url, redis_url=redis_url)) as house:
-            await on_sale(house)
-            before = await (await house.user())("services")
+    async with (
+        simulated_panel(tmp_path, "panel-a") as a,
+        simulated_panel(tmp_path, "panel-b") as b,
+        running_house(house_settings(tmp_path / "one", a=a.url, b=b.url, redis_url=redis_url)) as house,
+    ):
+        await on_sale(house)
+        before = await (await house.user())("services")
     async with running_house(house_settings(tmp_path / "two", redis_url=redis_url)) as house:
         assert await (await house.user())("services") == before

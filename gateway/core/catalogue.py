@@ -60,7 +60,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     generation: str  # changes exactly when something a user can see does
     services: tuple[Service, ...]
     by_id: dict[int, Service]
-    missing: tuple[str, ...]  # enabled providers of which there has never been a list
+    missing: tuple[str, ...]  # enabled providers whose services would be on it, and whose list is not known
     left_out: tuple[str, ...]  # what was not taken and why, for the operator
 
 
@@ -81,8 +81,8 @@ class Pattern(msgspec.Struct, frozen=True, kw_only=True):
         """Whether any of its words means this service."""
         return (
             service.key in self.ids
-            or any(fnmatch.fnmatchcase(service.category.casefold(), each.casefold()) for each in self.categories)
-            or any(fnmatch.fnmatchcase(service.name.casefold(), each.casefold()) for each in self.names)
+            or any(_like(service.category, each) for each in self.categories)
+            or any(_like(service.name, each) for each in self.names)
             or fold(service.type) in {fold(each) for each in self.types}
         )
 
@@ -144,23 +144,28 @@ def build_catalogue(wanted: Wanted, lists: Mapping[str, ProviderList], ids: Mapp
         made = _declared(wanted, declared, rows, left_out=left_out)
         if made is not None:
             services[made.id] = made
+    taken = {declared.id for declared in wanted.declared}
     behind = {(name, key) for declared in wanted.declared for name, key in declared.routes}
     for source, row in _imported(wanted, lists):
         number = ids.get((source.name, row.key))
-        if (source.name, row.key) in behind or number is None or number in services:
+        if (source.name, row.key) in behind or number is None:
             continue  # Already sold under an id of our own, or not allotted yet.
+        if number in taken:
+            left_out.append(f"{source.name}/{row.key}: its id {number} is declared for another service")
+            continue
         made = _service(
             wanted, Declared(id=number, routes=((source.name, row.key),)), [(source, row)], left_out=left_out
         )
         if made is not None:
             services[number] = made
     ordered = tuple(services.values())
+    selling = {name for name, _ in behind} | {name for name, source in wanted.sources.items() if source.imports}
     return Catalogue(
         currency=wanted.currency,
         generation=_generation(wanted.currency, ordered),
         services=ordered,
         by_id=services,
-        missing=tuple(sorted(name for name in wanted.sources if name not in lists)),
+        missing=tuple(sorted(name for name in wanted.sources if name in selling and name not in lists)),
         left_out=tuple(left_out),
     )
 
@@ -242,7 +247,8 @@ def _service(
     low = low if declared.min is None else max(declared.min, low)
     high = high if declared.max is None else min(declared.max, high)
     if high < low or rates[EVERYBODY] <= 0:
-        left_out.append(f"{first_source.name}/{first.key}: nothing between {low} and {high} can be sold")
+        what = f"nothing between {low} and {high} can be sold" if high < low else "it has no price"
+        left_out.append(f"{first_source.name}/{first.key}: {what}")
         return None
     return Service(
         id=declared.id,
@@ -266,6 +272,11 @@ def _route(wanted: Wanted, number: int, category: str, *, found: tuple[Source, P
     rule = choose_rule(wanted.rules, provider=source.name, category=category, service=number)
     price = quote(row.rate, source.exchange_rate, rule, tier=None, scale=scale_of(wanted.currency))
     return Route(provider=source.name, service=row.key, cost_rate=row.rate, price=price, min=row.min, max=row.max)
+
+
+def _like(text: str, pattern: str) -> bool:
+    """Whether a text fits a pattern of `*` and `?`, in any case; a bracket, common in panels' names, is a bracket."""
+    return fnmatch.fnmatchcase(text.casefold(), pattern.casefold().replace("[", "[[]"))
 
 
 def _generation(currency: str, services: Iterable[Service]) -> str:

@@ -53,6 +53,13 @@ class ProviderList(msgspec.Struct, frozen=True, kw_only=True):
     fetched_at: int  # ms since the epoch
     services: tuple[ProviderService, ...]
     flaws: tuple[Flaw, ...] = ()
+    # How its figures were read. A list that was read in another way is of no use, whatever it says: its rates are wrong.
+    rate_per: int = RATE_PIECES
+    decimal_comma: bool = False
+
+    def read_as(self, rate_per: int, *, decimal_comma: bool) -> bool:
+        """Whether its figures were read in the way that is asked for."""
+        return (self.rate_per, self.decimal_comma) == (rate_per, decimal_comma)
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,11 +70,24 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[Flaw, ...] = ()
 
 
-def normalise(provider: str, reply: ServicesReply, *, fetched_at: int, rate_per: int = RATE_PIECES) -> ProviderList:
-    """A provider's reply as its list; rows that cannot be sold are left out and named."""
+def normalise(
+    provider: str,
+    reply: ServicesReply,
+    *,
+    fetched_at: int,
+    rate_per: int = RATE_PIECES,
+    decimal_comma: bool = False,
+) -> ProviderList:
+    """A provider's reply as its list; rows that cannot be sold are left out and named.
+
+    `fetched_at` is in ms since the epoch; `decimal_comma` says how the reply was read, and is only kept.
+    """
     services: dict[str, ProviderService] = {}
-    flaws = [Flaw("", what) for what in reply.unreadable]
+    flaws = [Flaw("", _kept(what)) for what in reply.unreadable]
     for row in reply.services:
+        if not row.service.isprintable() or _kept(row.service) != row.service:
+            flaws.append(Flaw("", f"the id {row.service!a} cannot be kept"))
+            continue
         service = _row(row, rate_per, flaws)
         if service is None:
             continue
@@ -75,7 +95,12 @@ def normalise(provider: str, reply: ServicesReply, *, fetched_at: int, rate_per:
             flaws.append(Flaw(service.key, "stands twice; the last one counts"))
         services[service.key] = service
     return ProviderList(
-        provider=provider, fetched_at=fetched_at, services=tuple(services.values()), flaws=tuple(flaws[:FLAWS_MAX])
+        provider=provider,
+        fetched_at=fetched_at,
+        services=tuple(services.values()),
+        flaws=tuple(flaws[:FLAWS_MAX]),
+        rate_per=rate_per,
+        decimal_comma=decimal_comma,
     )
 
 
@@ -111,18 +136,23 @@ def _row(row: ServiceRow, rate_per: int, flaws: list[Flaw]) -> ProviderService |
         flaws.append(Flaw(row.service, f"allows from {row.min}; taken as 1"))
     return ProviderService(
         key=row.service,
-        name=row.name or f"Service {row.service}",
-        type=row.type if known is None else known.name,
-        category=row.category or "Other",
+        name=_kept(row.name) or f"Service {row.service}",
+        type=_kept(row.type) if known is None else known.name,
+        category=_kept(row.category) or "Other",
         rate=rate,
         min=low,
         max=high,
         dripfeed=row.dripfeed,
         refill=row.refill,
         cancel=row.cancel,
-        description=row.description,
-        average_time=row.average_time,
+        description=_kept(row.description),
+        average_time=None if row.average_time is None else _kept(row.average_time),
     )
+
+
+def _kept(text: str) -> str:
+    """A stranger's text without what no database keeps: NUL, and half of a surrogate pair."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 def _changes(before: dict[str, ProviderService], after: dict[str, ProviderService]) -> Iterable[Flaw]:
