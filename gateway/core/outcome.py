@@ -10,6 +10,7 @@ order that may exist and the money for it. Exception classes decide nothing; REL
 the table with what was measured.
 """
 
+import re
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -43,6 +44,9 @@ _HTTP_REFUSALS: Final = {
 _REDIRECTS: Final = range(300, 400)
 _FIVE_HUNDREDS: Final = range(500, 600)
 _GOOD: Final = range(200, 300)
+# Names that mean an order wherever they stand; plain `id` may be a user's, a call's or a row's.
+_ORDER_NAMES: Final = frozenset({"order", "order_id", "orderid"})
+_FRACTION: Final = re.compile(r"[0-9]+\.[0-9]*", re.ASCII)
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,15 +127,16 @@ def answer_text(outcome: Rejected) -> str:
 
 def _from_json(evidence: Evidence, value: Json, own: dict[str, RejectKind] | None) -> Outcome:
     ids = order_ids(value)
+    claimed = _claimed(value)
     text = find_error_text(value)
-    if text is not None and ids:
+    if text is not None and (ids or claimed):
         return Unknown(f"an order id beside an error: {text[:_EXCERPT]}")
     if text is not None:
         kind = error_kind(text, own)
         if kind is None or kind is RejectKind.ORDER:
             return _http_refusal(evidence) or Unknown(f"an error that proves nothing: {text[:_EXCERPT]}")
         return Rejected(kind, text[:_EXCERPT])
-    if not ids:
+    if not ids and not claimed:
         return _http_refusal(evidence) or Unknown(f"no order id in {_excerpt(evidence.body)}")
     if evidence.status not in _GOOD:
         return Unknown(f"HTTP {evidence.status} with an order id")
@@ -141,8 +146,8 @@ def _from_json(evidence: Evidence, value: Json, own: dict[str, RejectKind] | Non
 def _from_ids(evidence: Evidence, value: Json, ids: tuple[Json, ...]) -> Outcome:
     """One usable id, under however many names, is an acceptance."""
     usable = {as_id(each) for each in ids}
-    (first, *others) = usable
-    if first is None or others:
+    first = next(iter(usable), None)
+    if first is None or not usable.union(_claimed(value)) <= {first} or _FRACTION.fullmatch(first):
         return Unknown(f"no single usable order id in {_excerpt(evidence.body)}")
     if not isinstance(value, dict) and not evidence.framed:
         # Cut off, `12345` is a valid `123`: a bare number counts only where its length was announced.
@@ -150,11 +155,26 @@ def _from_ids(evidence: Evidence, value: Json, ids: tuple[Json, ...]) -> Outcome
     return Accepted(first)
 
 
+def _claimed(value: Json) -> set[str]:
+    """Every id under an order's name, however deep: where it may be an order's, a refusal is none."""
+    found: set[str | None] = set()
+    left = [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, list):
+            left.extend(each)
+        elif isinstance(each, dict):
+            left.extend(each.values())
+            named = [inner for name, inner in each.items() if name.lower() in _ORDER_NAMES]
+            found.update(as_id(inner.get("id") if isinstance(inner, dict) else inner) for inner in named)
+    return {claim for claim in found if claim is not None}
+
+
 def _without_json(evidence: Evidence, why: str) -> Outcome:
     """A body that is not one JSON value: a page, nothing, or PHP notices before it (Q71)."""
     refused = _http_refusal(evidence)
     if refused is not None:
-        return refused
+        return Unknown(f"HTTP {evidence.status} with an order id") if _mentions_order(evidence.body) else refused
     try:
         value = parse_after_notices(evidence.body)
     except NotJson:
@@ -163,6 +183,15 @@ def _without_json(evidence: Evidence, why: str) -> Outcome:
     if isinstance(value, dict) and len(ids) == 1 and find_error_text(value) is None and evidence.status in _GOOD:
         return _from_ids(evidence, value, ids)
     return Unknown(f"{why}: {_excerpt(evidence.body)}")
+
+
+def _mentions_order(body: bytes) -> bool:
+    """Whether a body that is no proper JSON has an order's id in it all the same."""
+    try:
+        value = parse_json(body, strict=False)
+    except NotJson:
+        return False
+    return bool(_claimed(value) or order_ids(value))
 
 
 def _http_refusal(evidence: Evidence) -> Rejected | None:

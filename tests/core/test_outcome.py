@@ -58,6 +58,50 @@ def test_anything_else_with_200_is_unknown(body: str | bytes) -> None:
     assert isinstance(answered(body), Unknown)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"jsonrpc":"2.0","id":1,"result":{"order":5}}',
+        '{"id":1,"order":{"id":5}}',
+        '{"id":1,"orders":[{"order_id":5}]}',
+        '{"order":5,"data":{"reseller":{"orderID":6}}}',
+        '{"order":"0.0"}',
+        '{"order":"1.5"}',
+    ],
+)
+def test_id_that_may_be_something_elses_is_unknown(body: str) -> None:
+    """A call's or a user's `id` taken for the order's would have us follow a stranger's order."""
+    assert isinstance(answered(body), Unknown)
+
+
+@pytest.mark.parametrize("status", [200, 401, 403, 404, 429])
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"error":"Incorrect link","result":{"order":55}}',
+        '{"error":{"message":"Incorrect link","order":55}}',
+        '{"result":{"order":55}}',
+        '[{"order":55}]',
+        '{"order":55,}',
+        '{"order":0,}',
+        '<br />Notice: x in y\n{"order":55}',
+        '<br />Notice: x in y\n{"result":{"order":{"id":55}}}',
+    ],
+)
+def test_refusal_that_has_an_order_id_somewhere_is_none(body: str, status: int) -> None:
+    """Whatever else it says: going to another panel could place the order twice."""
+    assert isinstance(answered(body, status), Unknown | Accepted)
+    assert not isinstance(answered(body, status), Rejected)
+
+
+def test_refusal_may_speak_of_orders_without_an_id() -> None:
+    """The word alone proves nothing."""
+    body = '{"error":{"order":"Not enough funds for this order"},"data":[{"order":null}]}'
+    outcome = answered(body)
+    assert isinstance(outcome, Rejected)
+    assert outcome.kind is RejectKind.FUNDS
+
+
 def test_bare_number_needs_an_announced_end() -> None:
     """Cut off, 12345 is a valid 123: somebody else's order."""
     assert isinstance(answered("12345", framed=False), Unknown)
