@@ -6,6 +6,7 @@ the order may wait. What is unclear is stored as unknown and left alone.
 """
 
 import asyncio
+import secrets
 import time
 from functools import partial
 from typing import Final
@@ -85,12 +86,13 @@ async def _send(desk: Desk, work: Job) -> Outcome | None:
     if held is not None:
         return NotSent(f"the provider is held: {held}")
     now = desk.clock()
+    mark = secrets.token_hex(8)  # of this transmission: another dispatch of the attempt has another
     request = AddRequest(service=attempt.provider_service, fields=work.fields, idempotency_key=None)
     store_away: list[StoreError] = []
 
     async def arm_it() -> bool:
         try:
-            return await desk.store.run(partial(arm, attempt, now=now))
+            return await desk.store.run(partial(arm, attempt, now=now, mark=mark))
         except StoreError as error:
             store_away.append(error)
             return False

@@ -92,14 +92,18 @@ def job(attempt_id: int, order_id: int) -> Steps[Job | None]:
     return None
 
 
-def arm(attempt: Attempt, *, now: int) -> Steps[bool]:
-    """Take the right to send: planned → sending, if it is still ours. ``False`` means that not one byte may leave."""
+def arm(attempt: Attempt, *, now: int, mark: str = "") -> Steps[bool]:
+    """Take the right to send: planned → sending, if it is still ours. ``False`` means that not one byte may leave.
+
+    ``mark`` is of this one transmission and of no other. By it the command, run again after an unclear commit, knows
+    what its first run armed; two calls of one process may come in the same millisecond, so time does not tell them
+    apart. Without a mark a second run is refused.
+    """
     locked = yield from lock_order(attempt.order_id)
     assert locked is not None, f"attempt {attempt.id} has no order"
-    if not (yield Query("attempt_arm", {"id": attempt.id, "owner": attempt.owner, "now": now})):
-        # Run again after an unclear commit: the first run's own mark is still ours to use.
-        rows = yield Query("attempts_of_order", {"order_id": attempt.order_id})
-        return any(row["id"] == attempt.id and row["state"] == "sending" and row["sending_at"] == now for row in rows)
+    mine = {"id": attempt.id, "owner": attempt.owner, "mark": mark}
+    if not (yield Query("attempt_arm", {**mine, "now": now})):
+        return mark != "" and bool((yield Query("attempt_armed", mine)))
     yield from write_step(locked.order, step(locked.order, OrderEvent.ARMED), actor=attempt.owner, now=now)
     return True
 

@@ -181,3 +181,24 @@ async def test_database_itself_forbids_a_second_live_attempt(store: Store, user:
     await placed(store, user)
     with pytest.raises(ConstraintBroken):
         await store.run(partial(plan_attempt, 5, 2, ROUTES[1], owner="me", now=NOW))
+
+
+async def test_two_who_arm_in_one_millisecond_are_still_two(store: Store, user: User) -> None:
+    """A second dispatch of the same attempt, in the same millisecond of the same process, may not send as well."""
+    attempt = await placed(store, user)
+    racing = await asyncio.gather(*(store.run(partial(arm, attempt, now=NOW, mark=f"call-{n}")) for n in range(8)))
+    assert racing.count(True) == 1
+    unmarked = [await store.run(partial(arm, attempt, now=NOW)) for _ in range(2)]
+    assert unmarked == [False, False]
+    other = msgspec.structs.replace(attempt, owner="other")
+    winner = f"call-{racing.index(True)}"
+    assert not await store.run(partial(arm, other, now=NOW, mark=winner))
+
+
+async def test_second_run_of_an_arming_finds_the_first(store: Store, user: User) -> None:
+    """After a COMMIT nobody heard of the store runs the command anew: what it armed is still its own."""
+    attempt = await placed(store, user)
+    command = partial(arm, attempt, now=NOW, mark="call-1")
+    assert [await store.run(command) for _ in range(3)] == [True, True, True]
+    await decided(store, attempt, Unknown("time is up"))
+    assert not await store.run(command)

@@ -8,7 +8,7 @@ import pytest
 from gateway.core import ledger
 from gateway.core.ledger import Kind, Transfer
 from gateway.core.user import User
-from gateway.store.engine import ConstraintBroken, Query, Steps, Store, StoreError
+from gateway.store.engine import ConstraintBroken, Query, Steps, Store, StoreError, Value
 from gateway.store.ledger import Balance, KeyTaken, NotEnoughFunds, balance_of, lock_accounts, post, post_all
 from tests.store.trade import NOW, ask, make_user, money_of
 
@@ -158,9 +158,11 @@ async def test_amount_of_nothing_is_refused_by_the_database_too(store: Store, al
     """Checked where a transfer is made and where it is written: not even a query of our own gets past the CHECK."""
 
     def post_nothing() -> Steps[None]:
-        params = {"tx_key": "x", "kind": Kind.HOLD.value, "order_id": None, "source": ledger.available(alpha.id)}
-        rest = {"dest": ledger.held(alpha.id), "currency": "USD", "amount": 0, "now": NOW}
-        yield Query("transfer_post", {**params, **rest})
+        params: dict[str, Value] = {
+            "tx_key": "x", "kind": Kind.HOLD.value, "order_id": None, "source": ledger.available(alpha.id),
+            "dest": ledger.held(alpha.id), "currency": "USD", "amount": 0, "now": NOW,
+        }  # fmt: skip
+        yield Query("transfer_post", params)
 
     with pytest.raises(ConstraintBroken):
         await store.run(post_nothing)

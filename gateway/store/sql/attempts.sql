@@ -6,8 +6,13 @@ VALUES(:order_id, :n, :provider, :provider_service, :cost, :currency, 'planned',
 
 -- name: attempt_arm
 -- The compare-and-set before the first byte: no row means somebody else has it, and nothing is sent.
-UPDATE attempts SET state = 'sending', sending_at = :now
+-- The mark of the transmission stands in the reason until there is one.
+UPDATE attempts SET state = 'sending', sending_at = :now, reason = :mark
 WHERE id = :id AND state = 'planned' AND owner = :owner RETURNING id
+
+-- name: attempt_armed
+-- Whether this very transmission armed it, in a run whose commit was unclear.
+SELECT id FROM attempts WHERE id = :id AND state = 'sending' AND owner = :owner AND reason = :mark
 
 -- name: attempts_of_order
 SELECT id, order_id, n, provider, provider_service, cost, currency, state, upstream_order, reason, owner, created_at, sending_at,
