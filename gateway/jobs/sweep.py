@@ -22,12 +22,13 @@ async def sweep(desk: Desk) -> None:
     now = desk.clock()
     await desk.store.run(partial(beat, desk.owner, now=now))
     desk.beaten_at = now
-    for attempt in await desk.store.run(partial(take_over, desk.owner, now=now)):
+    taken = await desk.store.run(partial(take_over, desk.owner, now=now))
+    for attempt in taken:
         log.info("attempt_taken_over", order_id=attempt.order_id, attempt=attempt.id, provider=attempt.provider)
         desk.spawn(dispatch(desk, attempt), name=f"dispatch:{attempt.order_id}")
     for attempt in await desk.store.read(partial(left_planned, desk.owner)):
         # Ours, and nobody is at it: its dispatch ended while the books were away.
-        if attempt.order_id not in desk.dispatching:
+        if attempt.order_id not in desk.dispatching and attempt not in taken:
             log.info("attempt_taken_up", order_id=attempt.order_id, attempt=attempt.id, provider=attempt.provider)
             desk.spawn(dispatch(desk, attempt), name=f"dispatch:{attempt.order_id}")
     deadline = now - desk.longest_add_ms - STALE_GRACE_MS
