@@ -14,7 +14,7 @@ from gateway.core.money import scale_of, to_units_up
 from gateway.core.order import Cost, OrderEvent, OrderState, step
 from gateway.core.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from gateway.core.routing import PlannedRoute, Tried, next_route, second_round
-from gateway.store.engine import Query, Row, Steps
+from gateway.store.engine import Query, Row, Steps, Value
 from gateway.store.life import Locked, lock_order, write_step
 from gateway.store.polls import watch
 
@@ -101,7 +101,7 @@ def arm(attempt: Attempt, *, now: int, mark: str = "") -> Steps[bool]:
     """
     locked = yield from lock_order(attempt.order_id)
     assert locked is not None, f"attempt {attempt.id} has no order"
-    mine = {"id": attempt.id, "owner": attempt.owner, "mark": mark}
+    mine: dict[str, Value] = {"id": attempt.id, "owner": attempt.owner, "mark": mark}
     if not (yield Query("attempt_arm", {**mine, "now": now})):
         return mark != "" and bool((yield Query("attempt_armed", mine)))
     yield from write_step(locked.order, step(locked.order, OrderEvent.ARMED), actor=attempt.owner, now=now)
