@@ -178,20 +178,29 @@ def _cancelable(locked: Locked) -> bool:
 
 
 def _earlier(new: NewOrder, now: int) -> Steps[int | None]:
-    """The order this ``add`` already stands for, if any: by its key, an answer never heard, the user's window."""
-    user_id = new.order.user_id
+    """The order this ``add`` already stands for, if any: by its key, an answer never heard, the user's window.
+
+    The order itself is none of these: it is found when a run whose commit was unclear had stored it.
+    """
+    user_id, own = new.order.user_id, new.order.id
+    # One of this user's adds at a time, so that of two processes the second sees what the first stored. It is taken as
+    # late as can be: a replay locks an order's row, and that comes before accounts.
+    lock = Query("user_adds_lock", {"code": ledger.available(user_id)})
     if new.idem_key is not None:
+        yield lock
         for row in (yield Query("order_by_idem_key", {"user_id": user_id, "idem_key": new.idem_key})):
             if row["fingerprint"] != new.fingerprint:
                 raise IdempotencyKeyReused(f"order {row['id']} was placed under the same key with other parameters")
-            return int(row["id"]) if row["id"] != new.order.id else None
+            return int(row["id"]) if row["id"] != own else None
         return None
-    same: dict[str, int | str] = {"user_id": user_id, "fingerprint": new.fingerprint}
+    same: dict[str, int | str] = {"user_id": user_id, "fingerprint": new.fingerprint, "own": own}
     alive = {"since": now - REPLAY_MS, "alive_since": now - OWNER_DEAD_MS}
     for row in (yield Query("order_unheard", {**same, **alive})):
-        yield Query("order_replay", {"id": row["id"], "answerer": new.owner})
-        return int(row["id"])
+        again = {"id": row["id"], "answerer": new.owner, "replays": row["replays"]}
+        if (yield Query("order_replay", again)):
+            return int(row["id"])
     if new.duplicate_window > 0:
+        yield lock
         for row in (yield Query("order_within_window", {**same, "since": now - new.duplicate_window * 1000})):
             return int(row["id"])
     return None

@@ -1,5 +1,9 @@
 -- Statements of the life of an order. Locks are taken in one order everywhere: the order row, then its user's accounts by id.
 
+-- name: user_adds_lock
+-- The account every hold of the user's takes from: who has it is the only one storing an order for this user.
+SELECT id FROM accounts WHERE code = :code {FOR_UPDATE}
+
 -- name: order_by_idem_key
 -- The order an idempotency key already stands for.
 SELECT id, fingerprint, state FROM orders WHERE user_id = :user_id AND idem_key = :idem_key
@@ -7,8 +11,8 @@ SELECT id, fingerprint, state FROM orders WHERE user_id = :user_id AND idem_key 
 -- name: order_unheard
 -- The newest identical order whose answer is known not to have reached its caller: the connection broke, or the process that should
 -- have answered is dead. A failed order is not given again: nothing was charged for it.
-SELECT id FROM orders
-WHERE user_id = :user_id AND fingerprint = :fingerprint AND created_at >= :since AND idem_key IS NULL
+SELECT id, replays FROM orders
+WHERE user_id = :user_id AND fingerprint = :fingerprint AND created_at >= :since AND id <> :own AND idem_key IS NULL
   AND answered_at IS NULL AND state <> 'failed'
   AND (unheard_at IS NOT NULL
        OR NOT EXISTS (SELECT 1 FROM owners WHERE owners.owner = orders.answerer AND owners.heartbeat_at >= :alive_since))
@@ -17,12 +21,14 @@ ORDER BY created_at DESC, id DESC LIMIT 1
 -- name: order_within_window
 -- The newest identical order inside the user's own duplicate window.
 SELECT id FROM orders
-WHERE user_id = :user_id AND fingerprint = :fingerprint AND created_at >= :since AND state <> 'failed'
+WHERE user_id = :user_id AND fingerprint = :fingerprint AND created_at >= :since AND id <> :own AND state <> 'failed'
 ORDER BY created_at DESC, id DESC LIMIT 1
 
 -- name: order_replay
--- The answer is being given again, by this process: whether it arrives is a new question.
-UPDATE orders SET unheard_at = NULL, answerer = :answerer, replays = replays + 1 WHERE id = :id RETURNING id
+-- The answer is being given again, by this process: whether it arrives is a new question. The count of replays lets one of two
+-- processes have it, and the other go on.
+UPDATE orders SET unheard_at = NULL, answerer = :answerer, replays = replays + 1
+WHERE id = :id AND replays = :replays RETURNING id
 
 -- name: order_insert
 INSERT INTO orders(id, user_id, idem_key, fingerprint, service_id, type, fields, quantity, currency, rate, rule, charge,
