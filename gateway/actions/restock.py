@@ -17,15 +17,24 @@ from gateway.actions.snapshot import Snapshot
 from gateway.cache.cache import Cache
 from gateway.core.catalogue import Wanted, build_catalogue, missing_ids
 from gateway.core.messages import ErrorReply, ServicesReply, ServicesRequest
-from gateway.core.provider import ProviderList, judge, normalise
-from gateway.store.services import ALLOT_MAX, allot_ids, allotted_ids, keep_list, kept_lists
+from gateway.core.provider import Flaw, ProviderList, judge, normalise
+from gateway.store.services import ALLOT_MAX, CLOCKS_APART_MS, allot_ids, allotted_ids, keep_list, kept_lists
 
 log = structlog.get_logger(__name__)
 
-# A list in the shared cache that is younger than this share of the refresh time saves fetching it.
-FRESH_SHARE: Final = 0.5
+# A list younger than this share of the refresh time, whoever fetched it, saves fetching it: below 1 - JITTER of
+# jobs/refresh.py, so that the replica whose turn comes first fetches and the others take over what it got.
+FRESH_SHARE: Final = 0.8
 _LIST: Final = msgspec.json.Decoder(ProviderList)
 _CHANGES_TOLD: Final = 20  # of one refresh
+
+
+class Examined(msgspec.Struct, frozen=True):
+    """A list that was found sound, what it changes, and its JSON as it is kept."""
+
+    found: ProviderList
+    changes: tuple[Flaw, ...]
+    body: bytes
 
 
 class Shelves:
@@ -38,70 +47,93 @@ class Shelves:
         self._rate_per = rate_per  # by provider: how many pieces its rates are for
         self._lists: dict[str, ProviderList] = {}
         self._ids: dict[tuple[str, str], int] = {}
+        self._known: set[str] = set()  # providers of which a list was kept when this process started
         self._given_up: set[str] = set()  # providers whose first fetch failed
         self._building = asyncio.Lock()
+        self._version = 0  # grows with every change to the lists
+        self._built = 0  # the version that is on sale
 
     async def warm(self) -> None:
         """Take up the lists that were kept, and put on sale what they make, before any provider has answered."""
         kept = await self._desk.store.read_at_length(kept_lists)
+        self._known = set(kept)
         self._ids = await self._desk.store.read_at_length(allotted_ids)
         for name in self._wanted.sources:
             for found in (kept.get(name), await self._cached(name)):
-                if found is not None and self._newer(found):
-                    self._lists[name] = found
+                if found is not None and self._usable(found) and self._newer(found):
+                    self._take(found)
         if self._lists:
             await self._put_on_sale()
             log.info("catalogue_warm", providers=sorted(self._lists))
 
     async def restock(self, provider: str, *, refresh_seconds: float) -> bool:
         """Bring one provider's list up to date; answers whether a sound one was had."""
-        shared = await self._cached(provider)
-        now = self._desk.clock()
-        if (
-            shared is not None
-            and self._newer(shared)
-            and now - shared.fetched_at < refresh_seconds * 1000 * FRESH_SHARE
-        ):
-            found: ProviderList | str = shared
-        else:
-            found = await self._fetched(provider)
+        found = await self._fresh_one(provider, refresh_seconds) or await self._fetched(provider)
         if isinstance(found, str):
             log.warning("catalogue_not_refreshed", provider=provider, why=found)
             self._desk.metrics.catalogue_refreshed(provider, "failed")
             if provider not in self._lists and provider not in self._given_up:
                 self._given_up.add(provider)
-                await self._put_on_sale()
-            return False
-        self._desk.metrics.catalogue_refreshed(provider, "ok")
-        changed = self._lists.get(provider) is None or self._lists[provider].services != found.services
-        self._lists[provider] = found
-        self._given_up.discard(provider)
-        self._desk.conditions.listed(provider)
-        if changed:
-            await self._put_on_sale()
-        return True
+                self._version += 1
+        elif found is not self._lists.get(provider):
+            self._desk.conditions.listed(provider)
+            self._take(found)
+        # Asked for each time: a build that failed, with the books away, is made up for by the next call.
+        await self._put_on_sale()
+        return not isinstance(found, str)
+
+    def age(self, provider: str) -> float | None:
+        """How old the provider's list in use is, in seconds; None without one."""
+        found = self._lists.get(provider)
+        return None if found is None else (self._desk.clock() - found.fetched_at) / 1000
 
     def tell_ages(self) -> None:
         """Put the age of each list into the metrics."""
-        now = self._desk.clock()
-        for name, found in self._lists.items():
-            self._desk.metrics.catalogue_age(name, (now - found.fetched_at) / 1000)
+        for name in self._lists:
+            self._desk.metrics.catalogue_age(name, self.age(name) or 0.0)
+
+    def _take(self, found: ProviderList) -> None:
+        """Use a list from now on; the catalogue follows with the next build."""
+        before = self._lists.get(found.provider)
+        self._lists[found.provider] = found
+        self._given_up.discard(found.provider)
+        if before is None or before.services != found.services:
+            self._version += 1
+
+    async def _fresh_one(self, provider: str, refresh_seconds: float) -> ProviderList | None:
+        """The newest list that is known here or was fetched by another replica, if it is too young to be fetched."""
+        found = self._lists.get(provider)
+        shared = await self._cached(provider)
+        if shared is not None and self._usable(shared) and self._newer(shared):
+            found = shared
+        if found is None:
+            return None
+        age = self._desk.clock() - found.fetched_at
+        return found if -CLOCKS_APART_MS < age < refresh_seconds * 1000 * FRESH_SHARE else None
 
     async def _fetched(self, provider: str) -> ProviderList | str:
         """A fresh and sound list, kept for a restart and for the other replicas; or why there is none."""
         said = await self._desk.providers[provider].ask(ServicesRequest())
         if not isinstance(said, ServicesReply):
             return said.error if isinstance(said, ErrorReply) else getattr(said, "why", type(said).__name__)
-        now, rate_per = self._desk.clock(), self._rate_per[provider]
-        found = await asyncio.to_thread(normalise, provider, said, fetched_at=now, rate_per=rate_per)
-        verdict = judge(found, self._lists.get(provider))
-        if not verdict.usable:
-            return verdict.why
-        for flaw in verdict.changes[:_CHANGES_TOLD]:
+        now = self._desk.clock()
+        examined = await asyncio.to_thread(self._examined, provider, said, fetched_at=now)
+        if isinstance(examined, str):
+            return examined
+        for flaw in examined.changes[:_CHANGES_TOLD]:
             log.info("service_changed", provider=provider, service=flaw.key, what=flaw.what)
-        await self._desk.store.run(partial(keep_list, found))
-        await self._cache.put(f"list:{provider}", await asyncio.to_thread(msgspec.json.encode, found))
-        return found
+        await self._desk.store.run(partial(keep_list, provider, examined.body.decode(), fetched_at=now))
+        self._known.add(provider)
+        await self._cache.put(f"list:{provider}", examined.body)
+        self._desk.metrics.catalogue_refreshed(provider, "ok")
+        return examined.found
+
+    def _examined(self, provider: str, said: ServicesReply, *, fetched_at: int) -> Examined | str:
+        """The reply as a list, judged against the one in use; or why it is not believed. Runs in a thread."""
+        rate_per, decimal_comma = self._reading(provider)
+        found = normalise(provider, said, fetched_at=fetched_at, rate_per=rate_per, decimal_comma=decimal_comma)
+        verdict = judge(found, self._lists.get(provider))
+        return Examined(found, verdict.changes, msgspec.json.encode(found)) if verdict.usable else verdict.why
 
     async def _cached(self, provider: str) -> ProviderList | None:
         body = await self._cache.get(f"list:{provider}")
@@ -113,35 +145,50 @@ class Shelves:
             return None
         return found if found.provider == provider else None
 
+    def _reading(self, provider: str) -> tuple[int, bool]:
+        return self._rate_per[provider], self._desk.providers[provider].upstream.dialect.decimal_comma
+
+    def _usable(self, found: ProviderList) -> bool:
+        """Whether a list has something, and was read as the settings say now: otherwise its prices are wrong."""
+        rate_per, decimal_comma = self._reading(found.provider)
+        return bool(found.services) and found.read_as(rate_per, decimal_comma=decimal_comma)
+
     def _newer(self, found: ProviderList) -> bool:
-        kept = self._lists.get(found.provider)
-        return bool(found.services) and (kept is None or found.fetched_at > kept.fetched_at)
+        """Whether a list may go before the one in use; one from the future was dated by a clock that was wrong."""
+        known = self._lists.get(found.provider)
+        dated = found.fetched_at < self._desk.clock() + CLOCKS_APART_MS
+        return known is None or (dated and found.fetched_at > known.fetched_at)
 
     async def _put_on_sale(self) -> None:
-        """Allot what ids are missing, build the catalogue away from the event loop, and swap it in as a whole."""
+        """Put the catalogue on sale that the lists make now, unless it is already; who waited need not build again."""
         async with self._building:
-            lists = dict(self._lists)
-            await self._allot(lists)
-            catalogue = await asyncio.to_thread(build_catalogue, self._wanted, lists, self._ids)
-            # A provider that has never been heard makes the list no part of anything: nobody has seen its services.
-            # One whose services were sold before does.
-            sold = {name for name, _ in self._ids}
-            complete = all(name in self._given_up and name not in sold for name in catalogue.missing)
-            before = self._desk.snapshot
-            known = before is not None and before.catalogue.generation == catalogue.generation
-            if known and before is not None and before.complete == complete:
-                return
-            self._desk.snapshot = Snapshot(catalogue, self._cache, complete=complete)
-            self._desk.metrics.catalogue_size(len(catalogue.services))
-            log.info(
-                "catalogue_on_sale",
-                generation=catalogue.generation,
-                services=len(catalogue.services),
-                complete=complete,
-                left_out=len(catalogue.left_out),
-            )
-            for what in catalogue.left_out[:_CHANGES_TOLD]:
-                log.warning("service_left_out", what=what)
+            version = self._version
+            if version != self._built:
+                await self._build(dict(self._lists))
+                self._built = version
+
+    async def _build(self, lists: dict[str, ProviderList]) -> None:
+        """Allot what ids are missing, build the catalogue away from the event loop, and swap it in as a whole."""
+        await self._allot(lists)
+        catalogue = await asyncio.to_thread(build_catalogue, self._wanted, lists, self._ids)
+        # A provider that was never heard and cannot be reached takes nothing away: nobody has seen its services yet.
+        # Without one whose services were on sale before, the list would be a part of itself.
+        seen = {name for name, _ in self._ids} | self._known
+        complete = all(name in self._given_up and name not in seen for name in catalogue.missing)
+        before = self._desk.snapshot
+        if before is not None and (before.catalogue.generation, before.complete) == (catalogue.generation, complete):
+            return
+        self._desk.snapshot = Snapshot(catalogue, self._cache, complete=complete)
+        self._desk.metrics.catalogue_size(len(catalogue.services))
+        log.info(
+            "catalogue_on_sale",
+            generation=catalogue.generation,
+            services=len(catalogue.services),
+            complete=complete,
+            left_out=len(catalogue.left_out),
+        )
+        for what in catalogue.left_out[:_CHANGES_TOLD]:
+            log.warning("service_left_out", what=what)
 
     async def _allot(self, lists: dict[str, ProviderList]) -> None:
         wanting = missing_ids(self._wanted, lists, self._ids)

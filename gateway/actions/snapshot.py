@@ -2,10 +2,13 @@
 
 import asyncio
 import gzip
+import hashlib
+import zlib
 from typing import Final, Literal
 
 import msgspec
 
+from gateway import __version__
 from gateway.cache.cache import Cache
 from gateway.core.catalogue import EVERYBODY, Catalogue, listing
 from gateway.core.dialects import UserDialect
@@ -21,7 +24,7 @@ class Rendered(msgspec.Struct, frozen=True, kw_only=True):
 
     plain: bytes
     gzip: bytes
-    etag: str  # with its quotes
+    etag: str  # with its quotes; the same bytes have the same one on every replica and in every generation
 
 
 class Snapshot:
@@ -53,28 +56,28 @@ class Snapshot:
         return bool(services) and tier in services[0].rates
 
     async def _make(self, tier: str, manner: Manner) -> Rendered:
-        name = f"rendered:{self.catalogue.generation}:{manner}:{tier}"
+        name = f"rendered:{__version__}:{self.catalogue.generation}:{manner}:{tier}"
         kept = await self._cache.get(name)
-        if kept is not None:
-            plain = await asyncio.to_thread(_unzipped, kept)
-        else:
-            plain = None
-        if plain is None:
-            plain = await asyncio.to_thread(self._written, tier, manner)
-            kept = await asyncio.to_thread(gzip.compress, plain, GZIP_LEVEL, mtime=0)
-            await self._cache.put(name, kept)
-        assert kept is not None
-        etag = f'"{self.catalogue.generation}-{manner[0]}-{tier}"'
-        self._rendered[tier, manner] = made = Rendered(plain=plain, gzip=kept, etag=etag)
+        made = None if kept is None else await asyncio.to_thread(_unpacked, kept)
+        if made is None:
+            made = await asyncio.to_thread(self._written, tier, manner)
+            await self._cache.put(name, made.gzip)
+        self._rendered[tier, manner] = made
         return made
 
-    def _written(self, tier: str, manner: Manner) -> bytes:
-        return write_reply(listing(self.catalogue, tier), UserDialect(name=manner))
+    def _written(self, tier: str, manner: Manner) -> Rendered:
+        plain = write_reply(listing(self.catalogue, tier), UserDialect(name=manner))
+        return _rendered(plain, gzip.compress(plain, GZIP_LEVEL, mtime=0))
 
 
-def _unzipped(kept: bytes) -> bytes | None:
+def _unpacked(kept: bytes) -> Rendered | None:
     """What was kept, or None if it is not what we keep."""
     try:
-        return gzip.decompress(kept)
-    except (OSError, EOFError):
+        return _rendered(gzip.decompress(kept), kept)
+    except (OSError, EOFError, zlib.error):
         return None
+
+
+def _rendered(plain: bytes, packed: bytes) -> Rendered:
+    etag = hashlib.blake2b(plain, digest_size=12).hexdigest()
+    return Rendered(plain=plain, gzip=packed, etag=f'"{etag}"')

@@ -3,7 +3,8 @@
 from collections import OrderedDict
 from typing import Final
 
-BYTES_MAX: Final = 256 * 1024 * 1024  # twenty long lists with their rendered forms
+# Nothing here is news to the process that put it, so there is room for what is current and not for a day's past.
+BYTES_MAX: Final = 32 * 1024 * 1024
 
 
 class MemoryCache:

@@ -3,31 +3,54 @@
 import asyncio
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
+import msgspec
 import rich_click as click
 
 from gateway.actions.wanted import upstream_of, wanted_of
 from gateway.cli.session import command, config_path, in_books, now, table
-from gateway.core.catalogue import EVERYBODY, Catalogue, Service, build_catalogue, missing_ids
+from gateway.core.catalogue import EVERYBODY, Catalogue, Route, Service, build_catalogue, missing_ids
 from gateway.core.errors import GatewayError
 from gateway.core.messages import ServicesReply, ServicesRequest
-from gateway.core.money import format_amount, scale_of, to_decimal
+from gateway.core.money import format_amount, scale_of
 from gateway.core.provider import ProviderList, normalise
 from gateway.metrics import Metrics
 from gateway.providers.client import ProviderClient
 from gateway.settings.load import load_file
 from gateway.settings.values import ProvidersFile
+from gateway.store.engine import Store
 from gateway.store.services import allotted_ids, kept_lists
 
-# Shown for an imported service whose id will only be allotted when the gateway itself takes up the list.
-NO_ID = 2**31 - 1
+# Stand-ins for the ids of services whose real ones will be allotted when the gateway itself takes up the list: beyond
+# 2^31, where no id of ours is.
+NO_ID = 2**31
 NAME_SHOWN = 44  # characters
+
+_HEAD = ("id", "name", "type", "provider", "service", "cost", "rate", "margin", "%", "rule")
 
 
 class NothingKnown(GatewayError):
     """There is nothing to print; the message says what to do."""
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One route of one service; amounts are plain decimals of our currency, per 1000 or flat."""
+
+    id: int | None  # None for a service that has none yet
+    name: str
+    type: str
+    category: str
+    provider: str
+    service: str  # the provider's own id
+    cost: str
+    rate: str
+    margin: str
+    margin_percent: str
+    rule: str
+    currency: str
+    sold: bool  # False where the rate leaves no margin over this route's cost, so that orders pass it over
 
 
 @click.command()
@@ -40,48 +63,80 @@ def catalogue(*, fetch: bool, tier: str, as_json: bool) -> None:
     file, _ = load_file(config_path(None), os.environ)
     if tier and tier not in file.tiers:
         raise NothingKnown(f"there is no tier {tier} in providers.yaml")
-    lists = asyncio.run(_fetched(file)) if fetch else in_books(lambda store: store.read(kept_lists))
-    ids = in_books(lambda store: store.read(allotted_ids))
+    kept, ids = in_books(_kept)
     wanted = wanted_of(file)
-    known = {name: found for name, found in lists.items() if name in wanted.sources}
+    known = asyncio.run(_fetched(file)) if fetch else _usable(file, kept)
     if not known:
         raise NothingKnown("no provider's list is known yet: start the gateway once, or say --fetch")
-    fresh = {service: NO_ID - number for number, service in enumerate(missing_ids(wanted, known, ids))}
+    fresh = {service: NO_ID + number for number, service in enumerate(missing_ids(wanted, known, ids))}
     made = build_catalogue(wanted, known, {**ids, **fresh})
-    rows = [row for service in made.services for row in _rows(made, service, tier)]
     if as_json:
-        for row in rows:
-            click.echo(json.dumps(dict(zip(_HEAD, row, strict=True)), ensure_ascii=False))
-        return
-    click.echo(table(_HEAD, rows))
-    click.echo(f"{len(made.services)} services in {made.currency}, generation {made.generation}")
+        for service in made.services:
+            for line in _lines(made, service, tier):
+                click.echo(json.dumps(msgspec.to_builtins(line), ensure_ascii=False))
+    else:
+        rows = [_row(line, first=n == 0) for each in made.services for n, line in enumerate(_lines(made, each, tier))]
+        click.echo(table(_HEAD, rows))
+        click.echo(f"{len(made.services)} services in {made.currency}, generation {made.generation}")
     for name in made.missing:
         click.echo(f"no list of {name} is known", err=True)
     for what in made.left_out:
-        click.echo(f"left out: {what}", err=True)
+        click.echo(f"left out: {_shown(what)}", err=True)
 
 
-_HEAD = ("id", "name", "type", "provider", "service", "cost", "rate", "margin", "%", "rule")
-
-
-def _rows(made: Catalogue, service: Service, tier: str) -> Sequence[tuple[str, ...]]:
-    """A row for each route, the service's own words only on its first."""
+def _lines(made: Catalogue, service: Service, tier: str) -> Iterable[Line]:
+    """A line for each route, best first."""
     scale = scale_of(made.currency)
     rate = service.rates.get(tier, service.rates[EVERYBODY])
-    number = "new" if service.id > NO_ID - 10**6 else str(service.id)
-    rows = []
-    for place, route in enumerate(service.routes):
-        margin = rate - route.price.cost
-        share = Decimal(margin) * 100 / route.price.cost if route.price.cost else Decimal(0)
-        rows.append(
-            (
-                *((number, service.name[:NAME_SHOWN], service.type) if place == 0 else ("", "", "")),
-                *(route.provider, route.service, format_amount(route.price.cost, scale), format_amount(rate, scale)),
-                *(f"{to_decimal(margin, scale):f}".rstrip("0").rstrip("."), f"{share:.1f}"),
-                route.price.rule if route.price.floor <= rate else f"{route.price.rule}, passed over: no margin",
-            )
+
+    def line(route: Route) -> Line:
+        cost = route.price.cost
+        return Line(
+            id=service.id if service.id < NO_ID else None,
+            name=service.name,
+            type=service.type,
+            category=service.category,
+            provider=route.provider,
+            service=route.service,
+            cost=format_amount(cost, scale),
+            rate=format_amount(rate, scale),
+            margin=format_amount(rate - cost, scale),
+            margin_percent=f"{Decimal(rate - cost) * 100 / cost:.1f}" if cost else "",
+            rule=route.price.rule,
+            currency=made.currency,
+            sold=route.price.floor <= rate,
         )
-    return rows
+
+    return map(line, service.routes)
+
+
+def _row(line: Line, *, first: bool) -> tuple[str, ...]:
+    """A line of the table; the service's own words stand on its first route only."""
+    number = "new" if line.id is None else str(line.id)
+    words = (number, _shown(line.name)[:NAME_SHOWN], line.type) if first else ("", "", "")
+    rule = line.rule if line.sold else f"{line.rule}, passed over: no margin"
+    figures = (line.cost, line.rate, line.margin, line.margin_percent)
+    return (*words, line.provider, line.service, *figures, _shown(rule))
+
+
+def _shown(text: str) -> str:
+    """A stranger's text without what a terminal would act upon (Q61)."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def _usable(file: ProvidersFile, kept: Mapping[str, ProviderList | None]) -> dict[str, ProviderList]:
+    """The lists of providers in use that were read as the settings say now."""
+    usable: dict[str, ProviderList] = {}
+    for name, provider in file.providers.items():
+        found = kept.get(name)
+        comma = provider.dialect.decimal_comma
+        if provider.enabled and found is not None and found.read_as(provider.rate_per, decimal_comma=comma):
+            usable[name] = found
+    return usable
+
+
+async def _kept(store: Store) -> tuple[Mapping[str, ProviderList | None], dict[tuple[str, str], int]]:
+    return await store.read_at_length(kept_lists), await store.read_at_length(allotted_ids)
 
 
 async def _fetched(file: ProvidersFile) -> dict[str, ProviderList]:
@@ -95,8 +150,10 @@ async def _fetched(file: ProvidersFile) -> dict[str, ProviderList]:
         finally:
             await client.aclose()
         if isinstance(said, ServicesReply):
-            return normalise(name, said, fetched_at=now(), rate_per=provider.rate_per)
-        click.echo(f"{name}: {said}", err=True)
+            comma = provider.dialect.decimal_comma
+            return normalise(name, said, fetched_at=now(), rate_per=provider.rate_per, decimal_comma=comma)
+        why = getattr(said, "why", None) or getattr(said, "error", None) or type(said).__name__
+        click.echo(f"{name}: {_shown(why)}", err=True)
         return None
 
     names = [name for name, provider in file.providers.items() if provider.enabled]

@@ -57,7 +57,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     """All services at one moment."""
 
     currency: str
-    generation: str  # changes exactly when something a user can see does
+    generation: str  # changes exactly when something that users or routing see does
     services: tuple[Service, ...]
     by_id: dict[int, Service]
     missing: tuple[str, ...]  # enabled providers whose services would be on it, and whose list is not known

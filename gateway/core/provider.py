@@ -53,7 +53,7 @@ class ProviderList(msgspec.Struct, frozen=True, kw_only=True):
     fetched_at: int  # ms since the epoch
     services: tuple[ProviderService, ...]
     flaws: tuple[Flaw, ...] = ()
-    # How its figures were read. A list that was read in another way is of no use, whatever it says: its rates are wrong.
+    # How its figures were read. A list that was read in another way is of no use: its rates are wrong.
     rate_per: int = RATE_PIECES
     decimal_comma: bool = False
 

@@ -6,11 +6,13 @@ from typing import Final
 import msgspec
 
 from gateway.core.provider import ProviderList
-from gateway.store.engine import Query, Steps
+from gateway.store.engine import Query, Steps, Value
 
 # Imported services are numbered from here, so that the small numbers are left for declared ones.
 FIRST: Final = 1_001
 ALLOT_MAX: Final = 500  # ids allotted in one command; a long list takes several
+# A kept list that is this much newer than a fresh one was dated by a clock that was wrong.
+CLOCKS_APART_MS: Final = 3_600_000
 _COUNTER: Final = "service_ids"
 _LIST: Final = msgspec.json.Decoder(ProviderList)
 
@@ -22,34 +24,35 @@ def allotted_ids() -> Steps[dict[tuple[str, str], int]]:
 
 
 def allot_ids(services: Sequence[tuple[str, str]], taken: Collection[int], *, now: int) -> Steps[None]:
-    """Give each of at most ALLOT_MAX services an id of its own; `taken` are declared ids, which are left out."""
+    """Give each of at most ALLOT_MAX services an id of its own; `taken` are declared ids, which are left out.
+
+    Whoever allots first counts: another replica's id for a service stays, and the number meant for it here is lost.
+    """
     assert len(services) <= ALLOT_MAX, f"{len(services)} ids in one command"
-    for provider, key in services:
-        known = yield Query("service_id_of", {"provider": provider, "provider_service": key})
-        while not known:
-            rows = yield Query("counter_advance", {"name": _COUNTER, "first": FIRST - 1, "count": 1})
-            number = rows[0]["value"]
-            if number in taken:
-                continue
-            params = {"id": number, "provider": provider, "provider_service": key, "now": now}
-            yield Query("service_id_allot", params)
-            # Read again whether it was taken: another process may have been faster with this service.
-            known = yield Query("service_id_of", {"provider": provider, "provider_service": key})
+    numbers: list[int] = []
+    while len(numbers) < len(services):
+        count = len(services) - len(numbers)
+        rows = yield Query("counter_advance", {"name": _COUNTER, "first": FIRST - 1, "count": count})
+        end = rows[0]["value"]
+        numbers += [number for number in range(end - count + 1, end + 1) if number not in taken]
+    for number, (provider, key) in zip(numbers, services, strict=True):
+        params: dict[str, Value] = {"id": number, "provider": provider, "provider_service": key, "now": now}
+        yield Query("service_id_allot", params)
 
 
-def keep_list(found: ProviderList) -> Steps[None]:
-    """Keep a provider's list, unless a newer one is kept."""
-    body = msgspec.json.encode(found).decode()
-    yield Query("list_keep", {"provider": found.provider, "fetched_at": found.fetched_at, "body": body})
+def keep_list(provider: str, body: str, *, fetched_at: int) -> Steps[None]:
+    """Keep a provider's list, as JSON, unless a newer one is kept."""
+    ahead = fetched_at + CLOCKS_APART_MS
+    yield Query("list_keep", {"provider": provider, "body": body, "fetched_at": fetched_at, "ahead": ahead})
 
 
-def kept_lists() -> Steps[dict[str, ProviderList]]:
-    """The last good list of each provider; one that this version cannot read is left out and fetched anew."""
+def kept_lists() -> Steps[dict[str, ProviderList | None]]:
+    """The last good list of each provider that ever had one; None where this version cannot read what was kept."""
     rows = yield Query("lists_kept")
-    found: dict[str, ProviderList] = {}
+    found: dict[str, ProviderList | None] = {}
     for row in rows:
         try:
             found[row["provider"]] = _LIST.decode(row["body"])
         except msgspec.DecodeError:
-            continue
+            found[row["provider"]] = None
     return found

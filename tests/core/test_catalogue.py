@@ -62,6 +62,13 @@ def test_allotted_id_that_is_declared_now_is_the_declared_one() -> None:
     declared = Declared(id=1002, routes=(("panel-a", "101"),))
     catalogue = build_catalogue(make_wanted(declared), LISTS, IDS)
     assert [(s.id, s.routes[0].service) for s in catalogue.services] == [(1002, "101"), (1003, "2001")]
+    assert catalogue.left_out == ("panel-a/102: its id 1002 is declared for another service",)
+
+
+def test_declared_id_is_nobody_elses_while_its_own_service_is_away() -> None:
+    """A panel below us that knows 1002 must not order something else under it."""
+    declared = Declared(id=1002, routes=(("panel-a", "999"),))
+    assert 1002 not in build_catalogue(make_wanted(declared), LISTS, IDS).by_id
 
 
 def test_generation_changes_with_what_can_be_seen_and_with_nothing_else() -> None:
@@ -80,6 +87,12 @@ def test_provider_that_was_never_heard_is_missing() -> None:
     assert [route.provider for route in catalogue.by_id[1].routes] == ["panel-a"]
 
 
+def test_provider_of_which_nothing_is_sold_is_not_missed() -> None:
+    """The list is whole without one that has no routes and no imports."""
+    sources = {name: Source(name=name, exchange_rate=Decimal(1)) for name in ("panel-a", "panel-b", "panel-c")}
+    assert build_catalogue(make_wanted(BOTH, sources=sources), {}, IDS).missing == ("panel-a", "panel-b")
+
+
 @pytest.mark.parametrize(
     ("declared", "told"),
     [
@@ -90,7 +103,7 @@ def test_provider_that_was_never_heard_is_missing() -> None:
             "panel-a/101: nothing between 2000 and 1000 can be sold",
         ),
         (Declared(id=1, routes=(("panel-a", "103"),)), "panel-a/103: the type Hologram is not sold yet"),
-        (Declared(id=1, routes=(("panel-a", "104"),)), "panel-a/104: nothing between 10 and 1000 can be sold"),
+        (Declared(id=1, routes=(("panel-a", "104"),)), "panel-a/104: it has no price"),
         (Declared(id=1, routes=(("panel-a", "105"),)), "panel-a/105: 1000000000000 is too large"),
         (Declared(id=1, routes=(("panel-a", "101"), ("panel-a", "106"))), "service 1: panel-a/106 is of type Package"),
     ],
@@ -132,13 +145,15 @@ def test_nothing_is_promised_that_a_panel_does_not_say() -> None:
         ({"include": Pattern(categories=("like*",))}, ["102"]),
         ({"include": Pattern(names=("*TEST*",))}, ["103"]),
         ({"include": Pattern(types=("custom_comments",))}, ["103"]),
+        ({"include": Pattern(names=("a test [max 10k]",))}, ["103"]),
+        ({"include": Pattern(names=("a test [1?",))}, []),
         ({"exclude": Pattern(names=("*test*",))}, ["101", "102"]),
         ({"include": Pattern(categories=("*",)), "exclude": Pattern(ids=("101", "103"))}, ["102"]),
     ],
 )
 def test_import_rules_choose(source: dict[str, object], taken: list[str]) -> None:
     """By id, category, name and type, in any case; exclude goes before include."""
-    rows = [A, make_row("102", category="Likes"), make_row("103", name="A test", type="Custom Comments")]
+    rows = [A, make_row("102", category="Likes"), make_row("103", name="A test [Max 10K]", type="Custom Comments")]
     chosen = Source(name="panel-a", exchange_rate=Decimal(1), **{"imports": True, **source})  # type: ignore[arg-type] # by name
     assert [row.key for row in rows if chosen.takes(row)] == taken
 

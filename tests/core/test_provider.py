@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from gateway.core.messages import ServiceRow, ServicesReply
@@ -74,6 +75,31 @@ def test_q53_rate_per_unit_is_made_per_thousand() -> None:
     """Except for what is flat anyway."""
     found = listed(row(rate="0.0009"), row("2", type="Package", rate="5"), rate_per=1)
     assert [service.rate for service in found.services] == [Decimal("0.9"), Decimal(5)]
+
+
+@pytest.mark.parametrize("key", ["a\ud800", "a\x00", "a\nb", "\x1b[31m"])
+def test_row_whose_id_cannot_be_kept_is_left_out(key: str) -> None:
+    """Such an id would break every statement and every file it is written to; the others are sold."""
+    found = listed(row(key), row("2"))
+    assert [service.key for service in found.services] == ["2"]
+    assert any("cannot be kept" in flaw.what for flaw in found.flaws)
+
+
+def test_every_text_can_be_kept() -> None:
+    """Half of a surrogate pair or a NUL in one word keeps no list from being stored."""
+    odd = "x\ud800\x00"
+    reply = ServicesReply((row(name=odd, type=odd, category=odd, description=odd, average_time=odd),), (odd,))
+    found = normalise("panel-a", reply, fetched_at=5)
+    assert msgspec.json.decode(msgspec.json.encode(found), type=ProviderList) == found
+    assert (found.services[0].name, found.services[0].average_time, found.flaws[0].what) == ("x?", "x?", "x?")
+
+
+def test_list_knows_how_it_was_read() -> None:
+    """Rates read for another number of pieces, or with another comma, are of no use."""
+    found = normalise("panel-a", ServicesReply((row(),)), fetched_at=5, rate_per=100, decimal_comma=True)
+    assert found.read_as(100, decimal_comma=True)
+    assert not found.read_as(100, decimal_comma=False)
+    assert not found.read_as(1000, decimal_comma=True)
 
 
 def test_first_list_is_used_and_an_empty_one_never() -> None:
