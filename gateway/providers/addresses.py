@@ -8,8 +8,14 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Iterable
+from typing import Final
 
 import httpcore
+
+# IPv4 addresses inside IPv6 ones: through a network's translator (RFC 6052), and two ways that lead nowhere but home:
+# "IPv4-compatible" (RFC 4291, long out of use) and a translator of one's own (RFC 8215).
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_LOCAL: Final = (ipaddress.IPv6Network("::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
 
 
 class AddressRefused(httpcore.ConnectError):
@@ -55,5 +61,12 @@ class GuardedBackend(httpcore.AnyIOBackend):
 def is_public(address: str) -> bool:
     """Whether an address is one of the internet's, also when an IPv4 one is dressed up as IPv6."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
-    inner = getattr(parsed, "ipv4_mapped", None) or getattr(parsed, "sixtofour", None)
-    return parsed.is_global and not parsed.is_multicast and (inner is None or inner.is_global)
+    if not parsed.is_global or parsed.is_multicast:
+        return False
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return True
+    inner = parsed.ipv4_mapped or parsed.sixtofour
+    if parsed in _NAT64:
+        inner = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
+    local = parsed.is_site_local or any(parsed in network for network in _LOCAL)
+    return not local and (inner is None or inner.is_global)

@@ -7,10 +7,8 @@ value.
 """
 
 import asyncio
-from base64 import b64encode
-from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
-from urllib.parse import quote
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
@@ -26,11 +24,12 @@ from gateway.core.messages import (
     Unreadable,
     action_of,
 )
-from gateway.core.outcome import Evidence, NotSent, Outcome, classify_add
+from gateway.core.outcome import Evidence, NotSent, Outcome, Rejected, Unknown, classify_add
 from gateway.core.requests import write_request
 from gateway.providers.limits import Gate, NoTurn, Pacer
 from gateway.providers.retry import Budget, retry_read
 from gateway.providers.said import Failed, Fenced
+from gateway.providers.strike import Strike
 from gateway.providers.upstream import REPLY_BYTES_MAX, SERVICES_BYTES_MAX, Upstream
 from gateway.providers.wire import Closed, Fence, Limits, exchange, open_transport, tls_context
 
@@ -39,9 +38,11 @@ _CLIENT_ERRORS: Final = 400
 _BUSY: Final = (408, 425, 429)
 _SERVER_ERRORS: Final = 500
 _LONG_BYTES: Final = 64 * 1024
-_KEY_MIN: Final = 6  # a shorter key would strike out ordinary words
+_TEXTS: Final = ("text", "error", "why", "excerpt")  # where an answer keeps a panel's own words
 # Reads of one provider at once: the poller, the balance, the list, and one to spare.
 READS_MAX: Final = 4
+
+T = TypeVar("T")
 
 
 class Observer(Protocol):
@@ -68,10 +69,14 @@ class ProviderClient:
         self._reads = Gate(READS_MAX, pacer)
         self._orders = Gate(upstream.concurrency, pacer)
         self._budget = Budget()
-        self._spellings = _spellings(upstream.key)
+        self._strike = Strike(upstream.key)
+        self._under_way: set[asyncio.Task[Evidence]] = set()  # reads that go on though nobody may wait for them
 
     async def aclose(self) -> None:
-        """Close what is kept alive."""
+        """End reads that nobody waits for any more, and close what is kept alive."""
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
         await self._reader.aclose()
 
     async def ask(self, request: Request) -> Reply | Unreadable | Failed:
@@ -98,7 +103,8 @@ class ProviderClient:
         """Hand over one order.
 
         `arm` commits the right to send it, right before the first byte; where it answers False nothing is sent and
-        the answer is Fenced. It may not raise.
+        the answer is Fenced; where it raises nothing is sent either, and the answer says so. A caller that is cancelled
+        meanwhile gets CancelledError once arming has ended, and no verdict: what was armed is in doubt.
         """
 
         async def fence() -> None:
@@ -109,7 +115,7 @@ class ProviderClient:
         try:
             async with self._orders.turn():
                 evidence = await self._on_fresh(request, fence=fence)
-            outcome: Outcome | Fenced = classify_add(self._struck(evidence), self.upstream.errors)
+            outcome: Outcome | Fenced = self._without_key(classify_add(self._struck(evidence), self.upstream.errors))
         except NoTurn as error:
             outcome = NotSent(str(error))
         except Closed:
@@ -123,8 +129,7 @@ class ProviderClient:
         limits = Limits(connect=times.connect, write=times.write, total=times.total_read, bytes_max=cap)
         began = asyncio.get_running_loop().time()
         try:
-            async with self._reads.turn():
-                evidence = await exchange(self._reader, self.upstream, self._written(request), limits=limits)
+            evidence = await self._undisturbed(self._on_kept(request, limits))
         except NoTurn as error:
             said: Reply | Unreadable | Failed = Failed(why=str(error), sent=False)
         else:
@@ -133,6 +138,21 @@ class ProviderClient:
             said = await asyncio.to_thread(self._said, request, evidence) if long else self._said(request, evidence)
         self._count(action_of(request), _word(said), began)
         return said
+
+    async def _undisturbed(self, reading: Coroutine[object, object, Evidence]) -> Evidence:
+        """What comes of a read that no cancelling can hurt.
+
+        A call cancelled at the wrong moment leaves a slot in httpx's pool taken for ever (DESIGN.md section 10), so
+        it goes on to its own deadline.
+        """
+        task = asyncio.create_task(reading)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
+
+    async def _on_kept(self, request: Request, limits: Limits) -> Evidence:
+        async with self._reads.turn():
+            return await exchange(self._reader, self.upstream, self._written(request), limits=limits)
 
     async def _on_fresh(self, request: Request, *, fence: Fence) -> Evidence:
         """One exchange on a connection of its own: nothing sent on it can meet a server's idle close."""
@@ -148,8 +168,10 @@ class ProviderClient:
         return write_request(request, self.upstream.key, self.upstream.dialect)
 
     def _said(self, request: Request, evidence: Evidence) -> Reply | Unreadable | Failed:
+        return self._without_key(self._read(request, self._struck(evidence)))
+
+    def _read(self, request: Request, evidence: Evidence) -> Reply | Unreadable | Failed:
         """What the evidence of a read, a refill or a cancel says: the body first, then the status (Q66)."""
-        evidence = self._struck(evidence)
         if evidence.status is None or not evidence.complete:
             return Failed(why=evidence.failure or "the answer broke off", sent=evidence.sent, passing=True)
         if evidence.status in _REDIRECTS:
@@ -164,11 +186,22 @@ class ProviderClient:
 
     def _struck(self, evidence: Evidence) -> Evidence:
         """The evidence without our key, which panels have been seen to repeat (Q88)."""
-        body = evidence.body
-        for spelling in self._spellings:
-            body = body.replace(spelling, b"[key]")
-        failure = evidence.failure.replace(self.upstream.key, "[key]") if self.upstream.key else evidence.failure
-        return msgspec.structs.replace(evidence, body=body, failure=failure)
+        return msgspec.structs.replace(
+            evidence,
+            body=self._strike.body(evidence.body),
+            url=self._strike.text(evidence.url),
+            location=None if evidence.location is None else self._strike.text(evidence.location),
+            failure=self._strike.text(evidence.failure),
+        )
+
+    def _without_key(self, said: T) -> T:
+        """The same, once more: escapes that hid the key in the body are gone from what was read."""
+        match said:
+            case Rejected() | ErrorReply() | Unknown() | NotSent() | Failed() | Unreadable():
+                texts = {name: value for name in _TEXTS if isinstance(value := getattr(said, name, None), str)}
+                return msgspec.structs.replace(said, **{name: self._strike.text(text) for name, text in texts.items()})
+            case _:
+                return said
 
     def _count(self, action: Action, outcome: str, began: float) -> None:
         seconds = asyncio.get_running_loop().time() - began
@@ -189,12 +222,3 @@ def _word(said: Reply | Unreadable | Failed) -> str:
             return "error"
         case _:
             return "ok"
-
-
-def _spellings(key: str) -> tuple[bytes, ...]:
-    """How a panel may repeat our key: plain, as in a URL, as in JSON, in base 64; the longest first."""
-    plain = key.encode()
-    if len(plain) < _KEY_MIN:
-        return ()
-    found = {plain, quote(key, safe="").encode(), msgspec.json.encode(key)[1:-1], b64encode(plain)}
-    return tuple(sorted(found, key=len, reverse=True))

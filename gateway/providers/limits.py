@@ -18,8 +18,9 @@ class NoTurn(Exception):
 class Gate:
     """The turns of one provider's calls of one kind."""
 
-    def __init__(self, concurrency: int, pacer: "Pacer") -> None:
+    def __init__(self, concurrency: int, pacer: "Pacer", *, wait_max: float = WAIT_SECONDS_MAX) -> None:
         self._slots = asyncio.Semaphore(concurrency)
+        self._wait_max = wait_max  # seconds
         self._pacer = pacer
         self._waiting = 0
 
@@ -30,10 +31,10 @@ class Gate:
             raise NoTurn(f"{WAITING_MAX} calls are waiting already")
         self._waiting += 1
         try:
-            async with asyncio.timeout(WAIT_SECONDS_MAX):
+            async with asyncio.timeout(self._wait_max):
                 await self._slots.acquire()
         except TimeoutError as error:
-            raise NoTurn(f"no free slot within {WAIT_SECONDS_MAX:g} s") from error
+            raise NoTurn(f"no free slot within {self._wait_max:g} s") from error
         finally:
             self._waiting -= 1
         try:
@@ -53,7 +54,8 @@ class Pacer:
     async def pace(self) -> None:
         """Wait until a call may start; raises NoTurn when that is too far away."""
         now = asyncio.get_running_loop().time()
-        planned = max(self._next, now - BURST_SECONDS + self._gap)
+        # A rate below one a second has no burst, but its first call need not wait.
+        planned = max(self._next, now - max(BURST_SECONDS - self._gap, 0.0))
         wait = max(planned - now, 0.0)
         if wait > WAIT_SECONDS_MAX:
             raise NoTurn(f"the rate allows the next call in {wait:.0f} s")

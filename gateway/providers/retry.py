@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from tenacity import AsyncRetrying, retry_if_result, stop_after_attempt, wait_random_exponential
+from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt, wait_random_exponential
 
 from gateway.providers.said import Failed
 
@@ -41,8 +41,11 @@ async def retry_read(
 ) -> T | Failed:
     """Make a read, again while it failed in a way that passes and the budget lasts; `again` is told of each repeat."""
 
-    def worth_repeating(said: T | Failed) -> bool:
+    def worth_repeating(state: RetryCallState) -> bool:
         # An allow-list: only this value is ever repeated; an exception is a mistake of ours and goes up.
+        if state.outcome is None or state.outcome.failed or state.attempt_number >= TRIES:
+            return False
+        said = state.outcome.result()
         return isinstance(said, Failed) and said.passing and budget.spend()
 
     async def counted() -> T | Failed:
@@ -50,10 +53,9 @@ async def retry_read(
         return await call()
 
     tries = AsyncRetrying(
-        retry=retry_if_result(worth_repeating),
+        retry=worth_repeating,
         stop=stop_after_attempt(TRIES),
         wait=wait_random_exponential(multiplier=WAIT_FIRST_SECONDS, max=WAIT_MAX_SECONDS),
-        retry_error_callback=lambda state: state.outcome.result() if state.outcome is not None else None,
         before_sleep=lambda _: again(),
     )
     said: T | Failed = await tries(counted)

@@ -1,7 +1,7 @@
 """An upstream: one provider as its client needs it, with every limit of a conversation with it."""
 
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -40,3 +40,7 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         """Without the key, so that no log or traceback has it."""
         return f"Upstream(name={self.name!r}, url={self.url!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """The same for tracebacks that show variables."""
+        return [("name", self.name), ("url", self.url)]

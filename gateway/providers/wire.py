@@ -39,7 +39,7 @@ class SecondSend(Exception):
 
 
 class LateArm(Exception):
-    """The process stood still between arming and sending for so long that somebody may have judged the attempt."""
+    """Armed too long ago, or who knows whether: somebody may have judged the attempt meanwhile, so it is not sent."""
 
 
 class Closed(Exception):
@@ -81,10 +81,10 @@ async def exchange(
 ) -> Evidence:
     """Send one request and gather what can be known of it; never raises for the world's faults.
 
-    `fence` is awaited once, right before the first byte; if it raises, nothing is sent. Raises only Closed, which the
-    fence itself raised.
+    `fence` is awaited once, right before the first byte, and to its end even if the deadline passes or the caller is
+    cancelled. If it raises, nothing is sent; raises only Closed, which the fence itself raised.
     """
-    seen = _Seen(fence)
+    seen = _Seen(fence, limits.armed_max)
     address = upstream.url + (("&" if "?" in upstream.url else "?") + http.query.decode() if http.query else "")
     failure, complete = "", False
     try:
@@ -96,12 +96,14 @@ async def exchange(
                 complete = True
             finally:
                 await response.aclose()
-    except Closed:
-        raise
-    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, TimeoutError, OSError, SecondSend, LateArm) as error:
+    except (Closed, SecondSend, LateArm) as error:
+        failure = str(error)
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, TimeoutError, OSError) as error:
         failure = _in_words(error, limits)
     except (ValueError, UnicodeError, TypeError) as error:  # h11 and idna on a URL or header that cannot be sent.
         failure = _in_words(error, limits)
+    if seen.closed:
+        raise Closed
     return Evidence(
         sent=seen.sent,
         status=seen.status,
@@ -109,18 +111,27 @@ async def exchange(
         complete=complete,
         framed=seen.framed,
         location=seen.location,
-        url=upstream.url,
-        failure=failure,
+        url=address,
+        failure=seen.failure or failure,
     )
 
 
 class Limits:
     """How long one exchange may take, and how much may come back."""
 
-    def __init__(self, *, connect: float, write: float, total: float, bytes_max: int) -> None:
+    def __init__(
+        self,
+        *,
+        connect: float,
+        write: float,
+        total: float,
+        bytes_max: int,
+        armed_max: float = ARMED_SECONDS_MAX,
+    ) -> None:
         self.connect = connect  # seconds
         self.write = write
         self.total = total
+        self.armed_max = armed_max
         self.bytes_max = bytes_max
 
 
@@ -131,13 +142,16 @@ class TooLarge(httpx.StreamError):
 class _Seen:
     """What was observed so far, and the hook that observes it."""
 
-    def __init__(self, fence: Fence | None) -> None:
+    def __init__(self, fence: Fence | None, armed_max: float) -> None:
         self.sent = False
+        self.closed = False  # the fence was asked and said no, by Closed
+        self.failure = ""  # why arming failed, where it did
         self.status: int | None = None
         self.body = bytearray()
         self.framed = False
         self.location: str | None = None
         self.fence = fence
+        self._armed_max = armed_max
 
     async def trace(self, event: str, info: dict[str, Any]) -> None:  # noqa: ARG002 - httpcore's signature
         """The hook of httpcore; only the moment before the first byte matters."""
@@ -146,22 +160,34 @@ class _Seen:
         if self.sent and self.fence is not None:
             raise SecondSend("the request would have been sent twice")
         self.sent = True  # First: what is cut off while the store commits counts as sent.
-        if self.fence is None:
-            return
+        if self.fence is not None:
+            await self._arm(self.fence)
+
+    async def _arm(self, fence: Fence) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        arming = asyncio.ensure_future(self.fence())
+        arming = asyncio.ensure_future(fence())
         try:
-            await asyncio.shield(arming)
+            await asyncio.wait({arming})  # Which leaves the arming alone when it is cancelled itself.
         except asyncio.CancelledError:
             await asyncio.wait({arming})  # A verdict must not overtake the arming.
-            self.sent = arming.cancelled() or arming.exception() is None
+            self._note(arming)
             raise
-        except BaseException:
+        self._note(arming)
+        if not self.sent:
+            raise Closed
+        if arming.cancelled():
+            raise LateArm("arming was cut off")
+        if loop.time() - began > self._armed_max:
+            raise LateArm(f"arming took longer than {self._armed_max:g} s")
+
+    def _note(self, arming: asyncio.Future[None]) -> None:
+        """An arming that failed is proof that nothing was sent; one that was cut off may have been committed."""
+        problem = None if arming.cancelled() else arming.exception()
+        if problem is not None:
             self.sent = False
-            raise
-        if loop.time() - began > ARMED_SECONDS_MAX:
-            raise LateArm(f"arming took longer than {ARMED_SECONDS_MAX:g} s")
+            self.closed = isinstance(problem, Closed)
+            self.failure = f"arming failed: {type(problem).__name__}: {problem}"
 
 
 def _request(http: HttpRequest, address: str, limits: Limits, *, seen: "_Seen") -> httpx.Request:

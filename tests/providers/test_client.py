@@ -17,6 +17,7 @@ from gateway.core.messages import (
     Unreadable,
 )
 from gateway.core.outcome import Accepted, NotSent, Rejected, Unknown
+from gateway.core.rejections import RejectKind
 from gateway.providers.client import ProviderClient
 from gateway.providers.said import Failed, Fenced
 from gateway.providers.upstream import Timeouts, Upstream
@@ -52,12 +53,13 @@ class Client(ProviderClient):
     def __init__(self, url: str, **changes: object) -> None:
         self.told = Heard()
         values: dict[str, object] = {
-            "timeouts": Timeouts(connect=0.5, write=0.5, total=0.8, total_read=0.8),
+            "timeouts": Timeouts(connect=0.5, write=0.5, total=0.5, total_read=0.5),
             "requests_per_second": Decimal(1000),
             "allow_private": True,
+            "key": "secret-key",
             **changes,
         }
-        there = Upstream(name="panel-a", url=url, key="secret-key", currency="USD", **values)  # type: ignore[arg-type] # by name
+        there = Upstream(name="panel-a", url=url, currency="USD", **values)  # type: ignore[arg-type] # by name
         super().__init__(there, self.told)
 
 
@@ -79,6 +81,18 @@ def in_turn(*misdeeds_in_turn: Misdeed) -> Misdeed:
         await (left.pop(0) if len(left) > 1 else left[0])(line)
 
     return misdeed
+
+
+def silence() -> tuple[Misdeed, asyncio.Event]:
+    """Read everything and say nothing; the event is set when it has been read."""
+    arrived = asyncio.Event()
+
+    async def misdeed(line: Line) -> None:
+        await line.read_all()
+        arrived.set()
+        await asyncio.sleep(60)
+
+    return misdeed, arrived
 
 
 async def test_order_is_placed_once_on_a_connection_of_its_own() -> None:
@@ -125,6 +139,86 @@ async def test_unreachable_panel_is_never_sent() -> None:
 
     assert isinstance(await Client("http://127.0.0.1:1/").place(ORDER, arm), NotSent)
     assert asked == []
+
+
+async def test_order_whose_arming_fails_is_never_sent() -> None:
+    """The books are away: not one byte, and the answer says why."""
+
+    async def arm() -> bool:
+        raise RuntimeError("the books are away")
+
+    async with misdoer(whole(GOOD)) as there:
+        outcome = await Client(there.url).place(ORDER, arm)
+        assert outcome == NotSent("arming failed: RuntimeError: the books are away")
+        await asyncio.sleep(0.05)
+        assert there.heard == []
+
+
+async def test_cancelling_while_arming_lets_the_commit_end_and_sends_nothing() -> None:
+    """The attempt is armed in the books, so it is in doubt there; the panel has heard nothing."""
+    began, committed = asyncio.Event(), asyncio.Event()
+
+    async def arm() -> bool:
+        began.set()
+        await asyncio.sleep(0.05)
+        committed.set()
+        return True
+
+    async with misdoer(whole(GOOD)) as there:
+        placing = asyncio.create_task(Client(there.url).place(ORDER, arm))
+        await began.wait()
+        placing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await placing
+        assert committed.is_set()
+        await asyncio.sleep(0.05)
+        assert there.heard == []
+
+
+async def test_cancelling_while_waiting_sends_nothing_again() -> None:
+    """The panel has the order once, and its attempt stays armed in the books."""
+    silent, arrived = silence()
+    async with misdoer(silent) as there:
+        placing = asyncio.create_task(Client(there.url).place(ORDER, yes))
+        await arrived.wait()
+        placing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await placing
+        assert (there.connections, len(there.heard)) == (1, 1)
+
+
+async def test_reads_that_are_cancelled_leave_no_slot_behind() -> None:
+    """At whatever moment it happens: a slot that httpx's pool loses is lost for ever."""
+
+    async def kept(line: Line) -> None:
+        while True:
+            await line.read_all()
+            await line.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(BALANCE), BALANCE))
+
+    async with misdoer(kept) as there:
+        client = Client(there.url, requests_per_second=Decimal(100_000))
+        for moment in [*range(60)] * 4:
+            asking = asyncio.create_task(client.ask(BalanceRequest()))
+            for _ in range(moment):
+                await asyncio.sleep(0)
+            asking.cancel()
+            await asyncio.wait({asking})
+        answers = await asyncio.gather(*(client.ask(BalanceRequest()) for _ in range(8)))
+        assert set(answers) == {BalanceReply("5", "USD")}
+        assert there.connections <= 4
+        await client.aclose()
+
+
+async def test_closing_ends_reads_that_nobody_waits_for() -> None:
+    """A client that leaves keeps nobody waiting for a silent panel."""
+    silent, arrived = silence()
+    async with misdoer(silent) as there:
+        client = Client(there.url, timeouts=Timeouts(total_read=60))
+        asking = asyncio.create_task(client.ask(BalanceRequest()))
+        await arrived.wait()
+        asking.cancel()
+        async with asyncio.timeout(1):
+            await client.aclose()
 
 
 async def test_read_is_repeated_until_it_comes() -> None:
@@ -221,6 +315,39 @@ async def test_key_is_struck_out_of_everything_that_is_kept() -> None:
         assert isinstance(outcome, Rejected)
         assert outcome.text == "Bad link for [key] [key]"
         assert "secret-key" not in repr(client.upstream)
+
+
+@pytest.mark.parametrize("body", [b'{"error":"Bad link, se\\/cret+key"}', b'{"error":"Bad link, \\u0073e/cret+key"}'])
+async def test_key_that_comes_back_escaped_is_struck_out_as_well(body: bytes) -> None:
+    """PHP puts a backslash before a slash, and any letter may be written as a number."""
+    async with misdoer(whole(body)) as there:
+        client = Client(there.url, key="se/cret+key")
+        outcome = await client.place(ORDER, yes)
+        assert outcome == Rejected(RejectKind.LINK, "Bad link, [key]")
+        assert await client.ask(BalanceRequest()) == ErrorReply("Bad link, [key]")
+        await client.aclose()
+
+
+async def test_key_in_a_redirect_is_struck_out() -> None:
+    """A panel asked by GET sends its whole query along."""
+    async with misdoer(whole(b"", b"302 Found", b"\r\nLocation: https://x.example/login?key=se%2fcret%2Bkey")) as there:
+        client = Client(there.url, key="se/cret+key")
+        said = await client.ask(BalanceRequest())
+        assert isinstance(said, Failed)
+        assert said.why == "HTTP 302, redirected to https://x.example/login?key=[key]: configure that address"
+        outcome = await client.place(ORDER, yes)
+        assert outcome == Unknown("HTTP 302 to 'https://x.example/login?key=[key]'")
+        await client.aclose()
+
+
+async def test_key_is_struck_out_before_a_text_is_cut() -> None:
+    """Or half of it would stay at the cut."""
+    long = b"\r\nLocation: https://x.example/" + b"a" * 176 + b"secret-key"
+    async with misdoer(whole(b"", b"302 Found", long)) as there:
+        outcome = await Client(there.url).place(ORDER, yes)
+        assert isinstance(outcome, Unknown)
+        assert "aaa[key]" in outcome.why
+        assert "secr" not in outcome.why
 
 
 async def test_long_list_is_read_and_an_endless_one_cut() -> None:

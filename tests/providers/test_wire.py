@@ -1,8 +1,10 @@
 """What the wire proves: one misdeed a row, its class, and how much the other side really had."""
 
 import asyncio
+import logging
 import resource
 
+import httpx
 import pytest
 
 from gateway.core.fields import HttpRequest
@@ -12,7 +14,7 @@ from gateway.providers.wire import Closed, Limits, exchange, open_transport, tls
 from tests.providers import misdeeds
 from tests.providers.misdeeds import GOOD, Misdeed, misdoer, whole
 
-LIMITS = Limits(connect=0.5, write=0.5, total=0.8, bytes_max=1024 * 1024)
+LIMITS = Limits(connect=0.3, write=0.5, total=0.5, bytes_max=1024 * 1024)
 
 
 def upstream(url: str, **changes: object) -> Upstream:
@@ -154,7 +156,7 @@ async def test_deadline_while_arming_lets_the_commit_end_and_counts_as_sent() ->
     committed: list[bool] = []
 
     async def slow() -> None:
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(0.7)
         committed.append(True)
 
     async with misdoer(whole(GOOD)) as there:
@@ -167,17 +169,79 @@ async def test_deadline_while_arming_lets_the_commit_end_and_counts_as_sent() ->
     assert isinstance(classify_add(evidence), Unknown)
 
 
-async def test_failed_fence_after_a_deadline_is_never_sent() -> None:
-    """If the store said no in the end, nothing was armed."""
+async def test_fence_that_closes_after_a_deadline_is_still_closed() -> None:
+    """If the store said no in the end, somebody else has the attempt; "never sent" would be a verdict on theirs."""
 
     async def slow_no() -> None:
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(0.7)
         raise Closed
 
     async with misdoer(whole(GOOD)) as there:
         panel = upstream(there.url)
         transport = open_transport(panel, connections=1, keep=False, tls=tls_context(panel))
-        evidence = await exchange(transport, panel, HttpRequest(body=b"k"), limits=LIMITS, fence=slow_no)
+        with pytest.raises(Closed):
+            await exchange(transport, panel, HttpRequest(body=b"k"), limits=LIMITS, fence=slow_no)
         await transport.aclose()
         assert there.heard == []
-    assert isinstance(classify_add(evidence), NotSent)
+
+
+async def test_what_was_armed_too_long_ago_is_not_sent() -> None:
+    """A process that stood still may have been judged dead meanwhile: unknown, and not one byte."""
+    limits = Limits(connect=0.3, write=0.5, total=0.5, bytes_max=1024, armed_max=0.02)
+
+    async def slow() -> None:
+        await asyncio.sleep(0.05)
+
+    async with misdoer(whole(GOOD)) as there:
+        panel = upstream(there.url)
+        transport = open_transport(panel, connections=1, keep=False, tls=tls_context(panel))
+        evidence = await exchange(transport, panel, HttpRequest(body=b"k"), limits=limits, fence=slow)
+        await transport.aclose()
+        await asyncio.sleep(0.02)
+        assert there.heard == []
+    assert classify_add(evidence) == Unknown("arming took longer than 0.02 s")
+
+
+async def test_arming_that_was_cut_off_is_in_doubt_and_not_sent() -> None:
+    """Nobody knows whether it was committed."""
+
+    async def cut_off() -> None:
+        raise asyncio.CancelledError
+
+    async with misdoer(whole(GOOD)) as there:
+        panel = upstream(there.url)
+        transport = open_transport(panel, connections=1, keep=False, tls=tls_context(panel))
+        evidence = await exchange(transport, panel, HttpRequest(body=b"k"), limits=LIMITS, fence=cut_off)
+        await transport.aclose()
+        await asyncio.sleep(0.02)
+        assert there.heard == []
+    assert classify_add(evidence) == Unknown("arming was cut off")
+
+
+class SendingTwice(httpx.AsyncBaseTransport):
+    """A library that has become clever: it begins a request a second time."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Begin twice."""
+        for _ in range(2):
+            await request.extensions["trace"]("http11.send_request_headers.started", {})
+            self.begun += 1
+        return httpx.Response(200, content=GOOD)
+
+
+async def test_second_send_of_an_order_is_stopped() -> None:
+    """A redirect, a replay, any cleverness: the order may have arrived by the first, so it is unknown."""
+    transport = SendingTwice()
+    panel = upstream("http://panel-a.example/api/v2")
+    evidence = await exchange(transport, panel, HttpRequest(body=b"k"), limits=LIMITS, fence=open_fence)
+    assert transport.begun == 1
+    assert classify_add(evidence) == Unknown("the request would have been sent twice")
+
+
+def test_libraries_log_no_addresses() -> None:
+    """They write whole URLs, which may have a key in them, at INFO."""
+    assert not logging.getLogger("httpx").isEnabledFor(logging.INFO)
+    assert not logging.getLogger("httpcore").isEnabledFor(logging.INFO)
