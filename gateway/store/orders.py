@@ -180,7 +180,7 @@ def _cancelable(locked: Locked) -> bool:
 def _earlier(new: NewOrder, now: int) -> Steps[int | None]:
     """The order this ``add`` already stands for, if any: by its key, an answer never heard, the user's window.
 
-    The order itself is none of these: it is found when a run whose commit was unclear had stored it.
+    The order itself is none of these: a run of this command whose commit was unclear may have stored it.
     """
     user_id, own = new.order.user_id, new.order.id
     # One of this user's adds at a time, so that of two processes the second sees what the first stored. It is taken as
