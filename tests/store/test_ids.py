@@ -62,7 +62,7 @@ async def test_block_is_asked_for_once_for_many_ids(store: Store) -> None:
 async def test_two_processes_never_share_an_id(store: Store, rival: Store, database_url: str) -> None:
     """Two stores here and a process of its own, all at once over several blocks."""
     program = [sys.executable, "-c", ANOTHER_PROCESS, database_url]
-    elsewhere = subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
+    elsewhere = await asyncio.create_subprocess_exec(*program, stdout=subprocess.PIPE)
 
     async def take(books: Store, seed: int) -> list[int]:
         ids = IdBlock(books, by_chance(seed))
@@ -73,7 +73,7 @@ async def test_two_processes_never_share_an_id(store: Store, rival: Store, datab
         return taken
 
     here = await asyncio.gather(take(store, 1), take(rival, 2))
-    out, _ = await asyncio.to_thread(elsewhere.communicate, timeout=30)
+    out, _ = await asyncio.wait_for(elsewhere.communicate(), 30)
     assert elsewhere.returncode == 0
     taken = [*here[0], *here[1], *json.loads(out)]
     assert len(taken) == 2500
@@ -89,7 +89,7 @@ async def test_restart_begins_a_new_block(store: Store) -> None:
 async def test_last_id_is_below_two_to_the_31(store: Store, database_url: str) -> None:
     """Panels keep ids in a signed 32-bit column: the last one fits, and after it there is none, for good."""
     start = ID_MAX + 1 - 3
-    await ask(database_url, f"INSERT INTO counters(name, value) VALUES('order_ids', {start})")  # noqa: S608 - ours
+    await ask(database_url, f"INSERT INTO counters(name, value) VALUES('order_ids', {start})")
     ids = IdBlock(store, lambda: 1)
     assert [await ids.take() for _ in range(3)] == [2**31 - 3, 2**31 - 2, 2**31 - 1]
     for _ in range(2):
