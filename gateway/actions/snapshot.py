@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import hashlib
-import zlib
 from typing import Final, Literal
 
 import msgspec
@@ -14,6 +13,7 @@ from gateway.core.catalogue import EVERYBODY, Catalogue, listing
 from gateway.core.dialects import UserDialect
 from gateway.core.replies import write_reply
 
+SEAL_BYTES: Final = 16  # of a kept list: enough that no accident makes one
 GZIP_LEVEL: Final = 6  # 1.7 MB become 180 kB; higher levels cost twice the time for a hundredth of the size
 
 Manner = Literal["standard", "legacy"]
@@ -58,10 +58,10 @@ class Snapshot:
     async def _make(self, tier: str, manner: Manner) -> Rendered:
         name = f"rendered:{__version__}:{self.catalogue.generation}:{manner}:{tier}"
         kept = await self._cache.get(name)
-        made = None if kept is None else await asyncio.to_thread(_unpacked, kept)
+        made = None if kept is None else await asyncio.to_thread(_unpacked, name, kept)
         if made is None:
             made = await asyncio.to_thread(self._written, tier, manner)
-            await self._cache.put(name, made.gzip)
+            await self._cache.put(name, _seal(name, made.gzip) + made.gzip)
         self._rendered[tier, manner] = made
         return made
 
@@ -70,12 +70,15 @@ class Snapshot:
         return _rendered(plain, gzip.compress(plain, GZIP_LEVEL, mtime=0))
 
 
-def _unpacked(kept: bytes) -> Rendered | None:
-    """What was kept, or None if it is not what we keep."""
-    try:
-        return _rendered(gzip.decompress(kept), kept)
-    except (OSError, EOFError, zlib.error):
-        return None
+def _seal(name: str, packed: bytes) -> bytes:
+    """What stands before kept bytes: a good list under another name, or nothing at all, is not ours (row C5)."""
+    return hashlib.blake2b(packed, digest_size=SEAL_BYTES, key=hashlib.sha256(name.encode()).digest()).digest()
+
+
+def _unpacked(name: str, kept: bytes) -> Rendered | None:
+    """What was kept under a name, or None if it is not what we kept there."""
+    seal, packed = kept[:SEAL_BYTES], kept[SEAL_BYTES:]
+    return _rendered(gzip.decompress(packed), packed) if seal == _seal(name, packed) else None
 
 
 def _rendered(plain: bytes, packed: bytes) -> Rendered:

@@ -87,6 +87,17 @@ async def test_junk_in_the_cache_is_made_anew(junk: bytes) -> None:
     assert await snapshot(cache).rendered("", "standard") == right
 
 
+async def test_list_kept_under_another_name_is_made_anew() -> None:
+    """A reseller's list that came to stand where everybody's belongs is seen to be no list of everybody's."""
+    cache = Watched()
+    rules = Rules(default=Markup(percent=Decimal(20)))
+    right = await snapshot(cache, rules=rules).rendered("", "standard")
+    await snapshot(cache, rules=rules).rendered("reseller", "standard")
+    everybodys, resellers = cache.names
+    await cache.put(everybodys, await cache.get(resellers) or b"")
+    assert await snapshot(cache, rules=rules).rendered("", "standard") == right
+
+
 async def test_tag_is_of_the_bytes() -> None:
     """A generation that differs in what users do not see sends nobody the list again; another rate does."""
     sold = snapshot(MemoryCache())
