@@ -1,4 +1,4 @@
-"""A snapshot's bytes: made once for everybody who waits, shared between replicas, and never what somebody else wrote."""
+"""A snapshot's bytes: made once for all who wait, shared between replicas, and never what somebody else wrote."""
 
 import asyncio
 import gzip
