@@ -8,6 +8,7 @@ with an error.
 import asyncio
 import hashlib
 from functools import partial
+from typing import Final
 
 import msgspec
 
@@ -28,8 +29,13 @@ from gateway.core.routing import Market, Plan, plan
 from gateway.core.service import Limits, OrderDetails, find_type, read_details
 from gateway.core.user import User
 from gateway.store.attempts import Job
+from gateway.store.engine import StoreBusy, StoreUnavailable
 from gateway.store.ledger import NotEnoughFunds
-from gateway.store.orders import IdempotencyKeyReused, NewOrder, place
+from gateway.store.orders import IdempotencyKeyReused, NewOrder, Placed, answered, place
+
+# How often, and for how long in all (an hour), it is tried to mark an order whose storing nobody could tell about.
+MARK_PAUSE_SECONDS: Final = 0.5
+MARK_TRIES: Final = 7200
 
 
 async def add(desk: Desk, user: User, request: AddRequest) -> AddReply | ErrorReply:
@@ -37,7 +43,7 @@ async def add(desk: Desk, user: User, request: AddRequest) -> AddReply | ErrorRe
     try:
         new = await _price(desk, user, request)
         now = desk.clock()
-        placed = await desk.store.run(partial(place, new, now=now))
+        placed = await _store(desk, new, now=now)
     except RequestError as error:
         return ErrorReply(error=error.text)
     except NotEnoughFunds:
@@ -102,6 +108,40 @@ async def _price(desk: Desk, user: User, request: AddRequest) -> NewOrder:
         can_cancel=service.cancel,
         owner=desk.owner,
     )
+
+
+async def _store(desk: Desk, new: NewOrder, *, now: int) -> Placed:
+    """Store an order; raises StoreUnavailable, and then nobody knows yet whether it was kept.
+
+    Its caller gets no id and comes again. So as soon as the books can be written the order, if there is one, is marked
+    as never answered, which makes the same wish find it; until then the same wish waits, or is turned away as well.
+    """
+    wish = (new.order.user_id, new.fingerprint)
+    earlier = desk.unanswered.get(wish)
+    if earlier is not None and not (await asyncio.wait({earlier}, timeout=desk.answer_within))[0]:
+        raise StoreUnavailable("it is not known yet whether the same order was stored a moment ago")
+    try:
+        return await desk.store.run(partial(place, new, now=now))
+    except StoreBusy:
+        raise  # certainly not kept
+    except StoreUnavailable:
+        marking = desk.spawn(_mark_unanswered(desk, new.order, now=now), name=f"unanswered:{new.order.id}")
+        desk.unanswered[wish] = marking
+        marking.add_done_callback(lambda _: desk.unanswered.pop(wish, None))
+        raise
+
+
+async def _mark_unanswered(desk: Desk, order: Order, *, now: int) -> None:
+    """Mark an order as never answered once the books are back; one that was not kept is no row, and none is made.
+
+    Should this process end before, its owner's death says the same (RELIABILITY.md section 1.10, rule 2).
+    """
+    for _ in range(MARK_TRIES):
+        try:
+            return await desk.store.run(partial(answered, order.id, order.user_id, heard=False, now=now))
+        except StoreUnavailable:
+            await asyncio.sleep(MARK_PAUSE_SECONDS)
+    return None
 
 
 def _plan(desk: Desk, service: Service, details: OrderDetails, *, rate: int) -> Plan:

@@ -50,6 +50,8 @@ class Desk:
         self.conditions = Conditions()
         self.beaten_at = 0  # when this process last wrote its sign of life, ms
         self.dispatching: set[int] = set()  # orders being handed to a panel by this process
+        # By user and fingerprint: adds that may have been stored although the books could not say so, being marked.
+        self.unanswered: dict[tuple[int, str], asyncio.Task[None]] = {}
         self.placing = True  # False stops new orders, not reads
         self._tasks: set[asyncio.Task[Any]] = set()
 
