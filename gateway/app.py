@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
+import msgspec
 import structlog
 
 from gateway.actions.authenticate import KeyRing
@@ -40,12 +41,17 @@ from gateway.web.server import Address, Listener
 
 log = structlog.get_logger(__name__)
 
-SWEEP_SECONDS: Final = 5.0
-FIGURES_SECONDS: Final = 10.0
-BALANCE_SECONDS: Final = 60.0
 # Three sweeps that could not write their sign of life: the books are away.
 BOOKS_SILENT_MS: Final = 15_000
 LISTENER_STOP_SECONDS: Final = 10.0
+
+
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """How often what has no schedule of its own is done, in seconds."""
+
+    sweep: float = 5.0
+    figures: float = 10.0
+    balances: float = 60.0
 
 
 class WrongCurrency(GatewayError):
@@ -55,9 +61,11 @@ class WrongCurrency(GatewayError):
 class Gateway:
     """One process of the gateway. `start` it, then `stop` it; it holds no signal handlers of its own."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, clock: Callable[[], int] | None = None, pace: Pace | None = None) -> None:
         environment = settings.environment
         self._settings = settings
+        self._clock = clock or _now  # milliseconds since the epoch
+        self._pace = pace or Pace()
         self._random = random.SystemRandom()
         self.metrics = Metrics()
         self.store = open_store(environment.database_url.reveal())
@@ -75,7 +83,7 @@ class Gateway:
             store=self.store,
             providers=self._clients,
             metrics=self.metrics,
-            clock=_now,
+            clock=self._clock,
             order_ids=IdBlock(self.store, lambda: self._random.randint(1, GAP_MAX)),
             answer_within=environment.answer_within,
             queue_seconds=environment.queue_seconds,
@@ -83,7 +91,7 @@ class Gateway:
         )
         rate_per = {name: providers[name].rate_per for name in self._clients}
         self._shelves = Shelves(self.desk, self._cache, wanted_of(settings.file), rate_per=rate_per)
-        self._keys = KeyRing(self.store, key_secret(environment), _now)
+        self._keys = KeyRing(self.store, key_secret(environment), self._clock)
         counts = self.store.counts
         self.metrics.watch_house(
             statements=lambda: counts.statements,
@@ -110,7 +118,7 @@ class Gateway:
             found.append("on its way out")
         if self.desk.snapshot is None or not self.desk.snapshot.catalogue.services:
             found.append("no service on sale yet")
-        if _now() - self.desk.beaten_at > BOOKS_SILENT_MS:
+        if self._clock() - self.desk.beaten_at > BOOKS_SILENT_MS:
             found.append("the books cannot be written")
         return found
 
@@ -159,9 +167,9 @@ class Gateway:
         return left
 
     def _start_jobs(self) -> None:
-        desk = self.desk
-        self._every(lambda: SWEEP_SECONDS, lambda: sweep(desk), "sweep")
-        self._every(lambda: FIGURES_SECONDS, lambda: figures(desk), "figures")
+        desk, rate = self.desk, self._pace
+        self._every(lambda: rate.sweep, lambda: sweep(desk), "sweep")
+        self._every(lambda: rate.figures, lambda: figures(desk), "figures")
         schedule = Schedule(
             self._shelves,
             {name: float(self._settings.file.providers[name].refresh_seconds) for name in self._clients},
@@ -171,7 +179,7 @@ class Gateway:
             pace = min(desk.paces[name] / 2000, 5.0)
             self._every(partial(schedule.pause, name), partial(schedule.refresh, name), "refresh")
             self._every(lambda pace=pace: pace, partial(poll, desk, name), "poll")  # type: ignore[misc] # a bound value
-            self._every(lambda: BALANCE_SECONDS, partial(balances.ask, name), "balance")
+            self._every(lambda: rate.balances, partial(balances.ask, name), "balance")
 
     def _every(self, seconds: Callable[[], float], work: Callable[[], Awaitable[object]], name: str) -> None:
         loop = every(seconds, work, name=name, metrics=self.metrics)

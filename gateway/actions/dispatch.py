@@ -21,6 +21,7 @@ from gateway.core.errors import TEXT_UNAVAILABLE
 from gateway.core.messages import AddRequest
 from gateway.core.order import OrderState
 from gateway.core.outcome import NotSent, Outcome, Rejected, answer_text
+from gateway.points import point
 from gateway.providers.said import Fenced
 from gateway.store.attempts import Decided, Job, Verdict, arm, decide, job
 from gateway.store.engine import StoreError
@@ -99,6 +100,7 @@ async def _send(desk: Desk, work: Job) -> Outcome | None:
 
     began = time.perf_counter()
     outcome = await client.place(request, arm_it)
+    point("judged", "add")
     note_wait(time.perf_counter() - began)
     if isinstance(outcome, Fenced):
         return NotSent(f"the books could not be written: {store_away[0]}") if store_away else None

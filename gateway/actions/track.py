@@ -20,6 +20,7 @@ from gateway.core.messages import (
     StatusRequest,
 )
 from gateway.core.refill import RefillState, read_word
+from gateway.points import point
 from gateway.providers.client import ProviderClient
 from gateway.store.polls import Due, apply, claim, miss
 from gateway.store.refills import OpenRefill, claim_refills, settle
@@ -39,7 +40,9 @@ async def track(desk: Desk, provider: str) -> int:
     dues = await desk.store.run(partial(claim, provider, desk.owner, limit=limit, now=desk.clock()))
     if not dues:
         return 0
+    point("before", "ASKED")
     said = await _ask(client, dues)
+    point("after", "ASKED")
     now, pace = desk.clock(), desk.paces[provider]
     silent = [due for due in dues if due.upstream_order not in said]
     work = [

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Any, Final
 
 import httpcore
@@ -17,6 +18,7 @@ import httpx
 
 from gateway.core.fields import HttpRequest
 from gateway.core.outcome import Evidence
+from gateway.points import point
 from gateway.providers.addresses import GuardedBackend
 from gateway.providers.upstream import Upstream
 
@@ -68,7 +70,12 @@ def open_transport(
 
 def tls_context(upstream: Upstream) -> ssl.SSLContext:
     """TLS as verified by default; a provider's opt-out is its own."""
-    return httpx.create_ssl_context(verify=upstream.verify_tls, trust_env=False)
+    return _tls_context(upstream.verify_tls)
+
+
+@lru_cache(maxsize=2)  # Reading the authorities takes 25 ms, and providers and the self-test share what is read.
+def _tls_context(verify: bool) -> ssl.SSLContext:  # noqa: FBT001 - the cache's key
+    return httpx.create_ssl_context(verify=verify, trust_env=False)
 
 
 async def exchange(
@@ -155,6 +162,7 @@ class _Seen:
 
     async def trace(self, event: str, info: dict[str, Any]) -> None:  # noqa: ARG002 - httpcore's signature
         """The hook of httpcore; only the moment before the first byte matters."""
+        point("wire", event)
         if not event.endswith(_HEADERS_BEGIN):
             return
         if self.sent and self.fence is not None:
@@ -162,6 +170,7 @@ class _Seen:
         self.sent = True  # First: what is cut off while the store commits counts as sent.
         if self.fence is not None:
             await self._arm(self.fence)
+            point("armed", event)
 
     async def _arm(self, fence: Fence) -> None:
         loop = asyncio.get_running_loop()

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 
 import asyncpg
 
+from gateway.points import point
 from gateway.store.engine import (
     COMMANDS_PER_COMMIT_MAX,
     COMMANDS_WAITING_MAX,
@@ -224,12 +225,15 @@ class PostgresStore:
         try:
             writer = self._writer or await self._reconnect()
             await writer.execute("BEGIN; SAVEPOINT command")
+            point("after", "BEGIN")
             for n, one in enumerate(batch):
                 kept = await self._run_one(writer, one)
                 # The savepoint of a command that was rolled back serves the next one.
                 if kept and n + 1 < len(batch):
                     await writer.execute("RELEASE SAVEPOINT command; SAVEPOINT command")
+            point("before", "COMMIT")
             await writer.execute("COMMIT")
+            point("after", "COMMIT")
         except (*_SERVER_AWAY, asyncpg.PostgresError, asyncpg.InterfaceError, StoreUnavailable) as error:
             raise _BatchLost from error
         self.counts.commits += 1
@@ -263,12 +267,20 @@ class PostgresStore:
             query = next(steps)
             while True:
                 self.counts.statements += counted
-                query = steps.send(await self._execute(connection, query))
+                rows = await self._passing(connection, query) if counted else await self._execute(connection, query)
+                query = steps.send(rows)
         except StopIteration as done:
             result: T = done.value
             return result
         finally:
             steps.close()
+
+    async def _passing(self, connection: Any, query: Query) -> Sequence[Row]:
+        """Execute a statement of the writer's between its two points."""
+        point("before", query.name)
+        rows = await self._execute(connection, query)
+        point("after", query.name)
+        return rows
 
     async def _execute(self, connection: Any, query: Query) -> Sequence[Row]:
         """Execute one statement: the one place where this store does so for a command."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from time import time_ns
 from typing import Any, Final, TypeVar
 
+from gateway.points import point
 from gateway.store.engine import (
     BUSY_SECONDS,
     COMMANDS_PER_COMMIT_MAX,
@@ -194,12 +195,15 @@ class SqliteStore:
         try:
             writer = self._writer or self._reopen()
             writer.execute("BEGIN IMMEDIATE")
+            point("after", "BEGIN")
         except (OSError, sqlite3.Error) as error:
             raise _BatchLost from error
         for one in batch:
             self._run_one(writer, one)
         try:
+            point("before", "COMMIT")
             writer.execute("COMMIT")
+            point("after", "COMMIT")
         except sqlite3.Error as error:
             raise _BatchLost("commit") from error
         self.counts.commits += 1
@@ -225,7 +229,10 @@ class SqliteStore:
 
     def _execute_counted(self, writer: sqlite3.Connection, query: Query) -> Sequence[Row]:
         self.counts.statements += 1
-        return self._execute(writer, query)
+        point("before", query.name)
+        rows = self._execute(writer, query)
+        point("after", query.name)
+        return rows
 
     def _execute(self, connection: sqlite3.Connection, query: Query) -> Sequence[Row]:
         """Execute one statement: the one place where this store does so for a command."""

@@ -30,6 +30,7 @@ from gateway.core.messages import Action, AddReply, AddRequest, ErrorReply, Requ
 from gateway.core.replies import write_reply
 from gateway.core.requests import read_action
 from gateway.core.user import User
+from gateway.points import point
 from gateway.store.engine import StoreError
 from gateway.store.orders import answered
 
@@ -90,7 +91,9 @@ class Endpoint:
         there = answer_to_send.gone is None or not answer_to_send.gone.done()
         heard = False
         try:
+            point("before", "ANSWER")
             await _send(send, answer_to_send, request_id)
+            point("after", "ANSWER")
             heard = there
         except OSError as error:
             log.info("answer_unheard", error=str(error))
