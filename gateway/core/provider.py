@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from gateway.core.messages import ServiceRow, ServicesReply
-from gateway.core.service import find_type
+from gateway.core.service import DEFAULT, find_type
 
 RATE_PIECES: Final = 1000  # what our rates are for
 QUANTITY_MAX: Final = 2**31 - 1
@@ -121,7 +121,7 @@ def judge(new: ProviderList, old: ProviderList | None) -> Verdict:
 def _row(row: ServiceRow, rate_per: int, flaws: list[Flaw]) -> ProviderService | None:
     known = find_type(row.type)
     if not row.type:
-        flaws.append(Flaw(row.service, "has no type; taken as Default"))
+        flaws.append(Flaw(row.service, f"has no type; taken as {DEFAULT.name}"))
     rate = Decimal(row.rate)
     if rate_per != RATE_PIECES and not (known is not None and known.flat):
         rate = rate * RATE_PIECES / rate_per

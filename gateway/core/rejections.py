@@ -88,6 +88,7 @@ _TEXTS: Final[tuple[tuple[RejectKind, tuple[str, ...]], ...]] = (
             *("incorrect interval", "incorrect username", "incorrect posts", "incorrect min", "incorrect max"),
             *("incorrect delay", "incorrect expiry", "incorrect hashtag", "incorrect usernames", "incorrect media"),
             *("incorrect answer", "incorrect keywords", "incorrect country", "incorrect device", "incorrect groups"),
+            *("incorrect type of traffic", "incorrect google keyword", "incorrect referring url"),
         ),
     ),
 )

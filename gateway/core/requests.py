@@ -36,7 +36,7 @@ from gateway.core.messages import (
     StatusRequest,
     action_of,
 )
-from gateway.core.service import LIST_FIELDS
+from gateway.core.service_fields import LIST_FIELDS
 
 ID_CHARACTERS_MAX: Final = 64  # of one id in a request; ours have ten at most, and a reply repeats what was asked
 IDEMPOTENCY_KEY_MAX: Final = 255  # RELIABILITY.md section 1.10

@@ -9,7 +9,7 @@ import yaml
 
 from gateway.core.errors import GatewayError
 from gateway.core.messages import ServiceRow
-from gateway.core.service import find_type
+from gateway.core.service import DEFAULT, find_type
 
 
 class PanelError(GatewayError):
@@ -21,7 +21,7 @@ class PanelService(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     id: int
     name: str
-    type: str = "Default"
+    type: str = DEFAULT.name
     category: str = "Other"
     rate: Decimal  # per 1000, or flat
     min: int = 1

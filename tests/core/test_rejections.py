@@ -20,6 +20,7 @@ from gateway.core.rejections import USERS_FAULT, RejectKind, error_kind, fold_te
         ("neworder.error.max_quantity", RejectKind.QUANTITY),
         ("Bad link", RejectKind.LINK),
         ("neworder.error.link", RejectKind.LINK),
+        ("Incorrect type_of_traffic", RejectKind.FIELD),
         ("neworder.error.link_duplicate", RejectKind.LINK_ACTIVE),
         ("You have active order with this link. Please wait until order being completed.", RejectKind.LINK_ACTIVE),
         ("Comments field is required", RejectKind.FIELD),
