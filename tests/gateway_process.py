@@ -1,6 +1,6 @@
 """A whole gateway in this process, in front of simulated panels, on real sockets."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from gateway.app import Gateway, key_secret
+from gateway.app import Gateway, Pace, key_secret
 from gateway.core.keys import RANDOM_BYTES, hash_key, make_key, shown_part
 from gateway.settings.load import Settings, load_settings
 from gateway.store.keys import NewKey, create_key
@@ -125,9 +125,11 @@ def house_settings(folder: Path, *, a: str = NOBODY, b: str = NOBODY, **more: st
 
 
 @asynccontextmanager
-async def running_house(settings: Settings) -> AsyncIterator[House]:
-    """A gateway that is started and will be stopped."""
-    gateway = Gateway(settings)
+async def running_house(
+    settings: Settings, *, clock: Callable[[], int] | None = None, pace: Pace | None = None
+) -> AsyncIterator[House]:
+    """A gateway that is started and will be stopped, by the machine's clock unless it is given another."""
+    gateway = Gateway(settings, clock=clock, pace=pace)
     await gateway.start()
     house = House(gateway, settings)
     try:

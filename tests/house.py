@@ -228,6 +228,20 @@ def missing_tests(sources: Iterable[Source]) -> Iterator[Complaint]:
             yield Complaint(path, 1, "no test file of its own", f"write {owed}")
 
 
+MATRIX = "tests/matrix/"
+"""Its tests cross all rooms: each proves a row of the table in docs/reliability.md and is named after it."""
+
+
+def rowless_tests(source: Source) -> Iterator[Complaint]:
+    """In the fault matrix: a test that is named after no row."""
+    if not source.path.startswith(MATRIX):
+        return
+    for function in _functions(source.tree):
+        if function.name.startswith("test") and not re.match(r"test(_[ucdtgnk]\d{1,2})+_[a-z]", function.name):
+            what = f"{function.name} names no row"
+            yield Complaint(source.path, function.lineno, what, "call it `test_u9_…` after the row it proves")
+
+
 def stray_tests(sources: Iterable[Source]) -> Iterator[Complaint]:
     """A test file in a room that tests no file of that room: `test_order_walks.py` belongs to `order.py`."""
     paths = {source.path for source in sources}
@@ -236,6 +250,8 @@ def stray_tests(sources: Iterable[Source]) -> Iterator[Complaint]:
         room = PurePosixPath("gateway", *test.parts[1:-1])
         if not path.startswith("tests/") or len(test.parts) == 2 or not test.name.startswith("test_"):
             continue
+        if path.startswith(MATRIX):
+            continue  # rowless_tests has its own rule for these.
         stem = test.stem.removeprefix("test_")
         owners = {stem[: match.start()] for match in re.finditer("_|$", stem)}
         if not any(f"{room}/{owner}.py" in paths or f"{room}/{owner}/__init__.py" in paths for owner in owners):
@@ -252,6 +268,7 @@ RULES = (
     float_in_core,
     declares_all,
     unexplained_silence,
+    rowless_tests,
 )
 
 

@@ -178,6 +178,18 @@ def test_test_file_stands_where_its_source_stands() -> None:
     ]
 
 
+def test_row_of_the_fault_matrix_is_in_its_tests_name() -> None:
+    """A file there may have any name, its tests may not: each says which rows it proves."""
+    body = '"""Rows."""\n\n\nasync def test_u9_byte_drip_is_cut(): ...\nasync def test_u6_u7_lost_answer(): ...\n'
+    assert said(Source("tests/matrix/test_anything.py", body)) == []
+    stray = body + "async def test_byte_drip_is_cut(): ...\nasync def test_u123_byte_drip(): ...\n"
+    found = said(Source("tests/matrix/test_anything.py", stray))
+    assert [each.split(": ")[1] for each in found] == [
+        "test_byte_drip_is_cut names no row",
+        "test_u123_byte_drip names no row",
+    ]
+
+
 def test_outermost_handlers_may_catch_everything() -> None:
     """The web's outermost handler and the job loop answer for what nobody foresaw; a file of actions may not."""
     body = CAPTION + "try:\n    pass\nexcept Exception:\n    pass\n"
@@ -205,5 +217,6 @@ def test_signatures_others_fixed_are_theirs() -> None:
 def test_every_rule_is_shown_to_complain() -> None:
     """No rule is without a bad example above: a new one owes one."""
     broken = [Source(CORE, CAPTION + body) for body, _ in BAD] + [Source("bench/a.py", "x = 1\n")]
+    broken.append(Source("tests/matrix/test_a.py", CAPTION + "def test_a(): ...\n"))
     silent = [rule.__name__ for rule in RULES if not any(list(rule(source)) for source in broken)]
     assert silent == []

@@ -38,9 +38,12 @@ def misdeed(switch: Switch) -> Answer:
         case "error":
             return Answer(body=msgspec.json.encode({"error": value}))
         case "status":
-            return Answer(body=PAGE, status=int(value), headers=[("content-type", "text/html")])
+            code, _, text = value.partition(" ")
+            if text:
+                return Answer(body=text.encode(), status=int(code))
+            return Answer(body=PAGE, status=int(code), headers=[("content-type", "text/html")])
         case "body":
-            return Answer(body=value.encode())
+            return Answer(body=value.encode("utf-8", "surrogateescape"))  # "\udcff" is the byte 0xFF
         case "html":
             return Answer(body=PAGE, headers=[("content-type", "text/html")])
         case "empty":

@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.core.errors import TEXT_INVALID_KEY, RequestError
 from gateway.core.fields import HttpRequest, key_of, read_fields
-from gateway.core.messages import ErrorReply, MultiStatusRequest, action_of
+from gateway.core.messages import ErrorReply, MultiStatusRequest, Request, action_of
 from gateway.core.replies import write_reply
 from gateway.core.requests import read_action
 from gateway.panel.actions import Panel
@@ -54,6 +54,7 @@ class PanelProgram:
         for switch in options.switches:
             self.switches.add(switch)
         self._server = PanelServer(self._handle)
+        self._late: set[asyncio.Task[None]] = set()
         self.url = ""
 
     async def start(self) -> None:
@@ -68,6 +69,9 @@ class PanelProgram:
 
     async def stop(self) -> None:
         """End every connection and let go of the file."""
+        for task in self._late:
+            task.cancel()
+        await asyncio.gather(*self._late, return_exceptions=True)
         await self._server.stop()
         self.books.close()
 
@@ -98,6 +102,9 @@ class PanelProgram:
             await asyncio.sleep(float(on["latency"].value) / 1000)
         self.panel.one_order_a_link = "active_link" in on
         instead = replaced(on)
+        if instead is not None and "late" in on:
+            self._do_later(key, request, float(on["late"].value) / 1000)
+            return transported(misdeed(instead), on)
         if instead is not None and not instead.processed:
             return transported(misdeed(instead), on)
         if "no_multi" in on and isinstance(request, MultiStatusRequest):
@@ -109,6 +116,17 @@ class PanelProgram:
         if instead is not None:
             return transported(misdeed(instead), on)
         return transported(Answer(body=shaped(action, body, on)), on)
+
+    def _do_later(self, key: str, request: Request, seconds: float) -> None:
+        """Do what is asked although it was answered already, as a slow queue behind a panel does."""
+
+        async def do() -> None:
+            await asyncio.sleep(seconds)
+            self.panel.answer(key, request)
+
+        task = asyncio.create_task(do())
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
 
 
 async def run_panel(options: Options) -> None:

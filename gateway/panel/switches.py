@@ -9,8 +9,9 @@ from gateway.panel.services import PanelError
 # Every switch with what its value means. `processed` says whether the action is done before the misdeed.
 KNOWN: Final[dict[str, str]] = {
     "latency": "answer so many milliseconds later",
+    "late": "do what is asked only so many milliseconds after an answer that takes the place of the reply",
     "error": 'answer {"error": value}',
-    "status": "answer with this HTTP status and a page of HTML",
+    "status": "answer with this HTTP status and a page of HTML, or with the text after it",
     "body": "answer this text in place of the reply",
     "html": "answer a page of HTML",
     "empty": "answer nothing, with HTTP 200",

@@ -228,6 +228,16 @@ def test_orders_survive_a_kill(tmp_path: Path) -> None:
     assert again.stop() == 0
 
 
+async def test_late_order_comes_after_its_answer(panel: SimulatedPanel, http: httpx.AsyncClient) -> None:
+    """An error first, with any text and status, and the order a while later."""
+    panel.switch("late", "150", action="add", times=1)
+    panel.switch("status", '503 {"error":"timed out"}', action="add", times=1)
+    assert await ask(http, panel, "add", service="101", link=LINK, quantity="100") == {"error": "timed out"}
+    assert panel.links() == []
+    await asyncio.sleep(0.4)
+    assert panel.links() == [LINK]
+
+
 def test_document_lists_every_switch() -> None:
     """docs/panel.md has a line for each, marked where it takes the place of the answer."""
     told = dict(re.findall(r"^\| `(\w+)` (\*?) ?\|", DOCUMENT.read_text("utf-8"), re.MULTILINE))

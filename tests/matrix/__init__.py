@@ -1,0 +1,1 @@
+"""The fault matrix: each test is named after the row of docs/reliability.md it proves."""

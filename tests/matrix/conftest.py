@@ -1,0 +1,38 @@
+"""What every row of the matrix finds laid out: a trial on both databases, or on SQLite alone."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.fault_proxy import FaultProxy
+from tests.matrix.trial import Side, Trial
+from tests.panel_process import SimulatedPanel, simulated_panel
+
+
+@pytest.fixture
+async def trial(tmp_path: Path, database_url: str) -> AsyncIterator[Trial]:
+    """A trial on each database."""
+    async with _trial(tmp_path, database_url) as made:
+        yield made
+
+
+@pytest.fixture
+async def small_trial(tmp_path: Path) -> AsyncIterator[Trial]:
+    """A trial on SQLite alone."""
+    async with _trial(tmp_path, f"sqlite:///{tmp_path}/gateway.db") as made:
+        yield made
+
+
+@asynccontextmanager
+async def _trial(folder: Path, database_url: str) -> AsyncIterator[Trial]:
+    async with simulated_panel(folder, "panel-a") as a, simulated_panel(folder, "panel-b") as b:
+        with FaultProxy(_port(a)) as before_a, FaultProxy(_port(b)) as before_b:
+            made = Trial(folder, database_url, Side(a, before_a), Side(b, before_b))
+            yield made
+            assert made.judged, "a row of the matrix ends with trial.judge()"
+
+
+def _port(panel: SimulatedPanel) -> int:
+    return int(panel.url.rpartition(":")[2].partition("/")[0])
