@@ -8,6 +8,7 @@ disks only: WAL does not work over a network.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import sqlite3
@@ -265,9 +266,15 @@ def _deliver(batch: list[_Waiting]) -> None:
 
 
 def _open_file(path: Path) -> sqlite3.Connection:
-    """The writer's connection; a new file is made readable by its owner alone before anything is in it."""
+    """The writer's connection; a new file is made readable by its owner alone before anything is in it.
+
+    A file that is there is never opened and closed beside SQLite: closing any descriptor of a file drops all locks this
+    process has on it (POSIX). Another process that closed its connection then took itself for the last, and removed the
+    log from under the ones in use here (seen with the crash harness; sqlite.org/howtocorrupt.html, section 2.2).
+    """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     return _connect(path, read_only=False)
 
 

@@ -3,6 +3,8 @@
 import asyncio
 import itertools
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -35,6 +37,11 @@ def fail_ourselves() -> Steps[None]:
     """A mistake in a command."""
     yield from reserve("c", 1)
     raise ZeroDivisionError
+
+
+def file_number(path: Path) -> int:
+    """Which file has that name now."""
+    return path.stat().st_ino
 
 
 async def counter(store: Store) -> int:
@@ -163,6 +170,32 @@ async def test_sqlite_file_that_cannot_be_is_told(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "file" / "books.db", tmp_path / "file"):
         with pytest.raises(StoreUnavailable):
             await SqliteStore(path).open()
+
+
+async def test_other_processes_leave_the_log_in_use_alone(tmp_path: Path) -> None:
+    """A command line that opens and closes the file is not the last on it, whatever this process has opened before.
+
+    The store's own opening, migrating and reopening must not drop its locks: the log would be removed while in use,
+    and every commit from then on with it.
+    """
+    path = tmp_path / "books.db"
+    store = SqliteStore(path)
+    await store.open()
+    await store.migrate()
+    await counter(store)
+    visit = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); print(c.execute('SELECT * FROM counters').fetchall())"
+    )
+    log = Path(f"{path}-wal")
+    before = file_number(log)
+    for _ in range(2):
+        ran = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", visit, str(path)], check=True)
+        assert ran.returncode == 0
+        last = await counter(store)
+    assert file_number(log) == before
+    with closing(sqlite3.connect(path)) as books:
+        assert books.execute("SELECT value FROM counters WHERE name = 'c'").fetchone() == (last + 1,)
+    await store.close()
 
 
 def test_sqlite_is_durable(tmp_path: Path) -> None:
