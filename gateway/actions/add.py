@@ -27,11 +27,21 @@ from gateway.core.money import UNITS_MAX, charge_for
 from gateway.core.order import Order, OrderState
 from gateway.core.routing import Market, Plan, plan
 from gateway.core.service import Limits, OrderDetails, find_type, read_details
+from gateway.core.service_fields import FIELDS
 from gateway.core.user import User
 from gateway.store.attempts import Job
 from gateway.store.engine import StoreBusy, StoreUnavailable
 from gateway.store.ledger import NotEnoughFunds
-from gateway.store.orders import IdempotencyKeyReused, NewOrder, Placed, answered, place
+from gateway.store.orders import (
+    IdempotencyKeyReused,
+    NewOrder,
+    Placed,
+    Wish,
+    answered,
+    earlier_order,
+    has_earlier,
+    place,
+)
 
 # How often, and for how long in all (an hour), it is tried to mark an order whose storing nobody could tell about.
 MARK_PAUSE_SECONDS: Final = 0.5
@@ -40,12 +50,20 @@ MARK_TRIES: Final = 7200
 
 async def add(desk: Desk, user: User, request: AddRequest) -> AddReply | ErrorReply:
     """Answer our order id, or why nothing was ordered; in the second case nothing is charged."""
+    wish = Wish(
+        user_id=user.id,
+        fingerprint=_fingerprint(request),
+        idem_key=request.idempotency_key,
+        duplicate_window=user.duplicate_window,
+        owner=desk.owner,
+    )
+    now = desk.clock()
     try:
-        new = await _price(desk, user, request)
-        now = desk.clock()
+        try:
+            new = await _price(desk, user, request, fingerprint=wish.fingerprint)
+        except RequestError as error:
+            return await _again(desk, wish, now=now) or ErrorReply(error=error.text)
         placed = await _store(desk, new, now=now)
-    except RequestError as error:
-        return ErrorReply(error=error.text)
     except NotEnoughFunds:
         return ErrorReply(error=TEXT_NOT_ENOUGH_FUNDS)
     except IdempotencyKeyReused:
@@ -65,7 +83,22 @@ async def add(desk: Desk, user: User, request: AddRequest) -> AddReply | ErrorRe
     return ErrorReply(error=result.text) if result.state is OrderState.FAILED else reply
 
 
-async def _price(desk: Desk, user: User, request: AddRequest) -> NewOrder:
+async def _again(desk: Desk, wish: Wish, *, now: int) -> AddReply | None:
+    """The order that an ``add`` we cannot take stands for already: its caller was charged and never had the id.
+
+    Without this a caller who comes again after our crash would hear an error, because no list was fetched yet or no
+    provider takes orders just now, and take the order for dead.
+    """
+    if not await desk.store.read(partial(has_earlier, wish, now=now)):
+        return None
+    earlier = await desk.store.run(partial(earlier_order, wish, now=now))
+    if earlier is None:
+        return None
+    desk.metrics.order_replayed()
+    return AddReply(order=str(earlier))
+
+
+async def _price(desk: Desk, user: User, request: AddRequest, *, fingerprint: str) -> NewOrder:
     """Find the service, read the order against it, price it, choose its routes; raises RequestError."""
     snapshot = desk.snapshot
     if snapshot is None or not desk.placing or desk.at_work >= DISPATCHES_MAX:
@@ -94,7 +127,7 @@ async def _price(desk: Desk, user: User, request: AddRequest) -> NewOrder:
     )
     return NewOrder(
         order=order,
-        fingerprint=_fingerprint(service.id, details),
+        fingerprint=fingerprint,
         idem_key=request.idempotency_key,
         duplicate_window=user.duplicate_window,
         service_id=service.id,
@@ -155,7 +188,10 @@ def _service_id(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(2**31)) else 0
 
 
-def _fingerprint(service_id: int, details: OrderDetails) -> str:
-    """The same text for the same order of the same user: what was asked for, as it will be sent."""
-    asked = msgspec.json.encode((service_id, details.fields))
-    return hashlib.blake2b(asked, digest_size=16).hexdigest()
+def _fingerprint(request: AddRequest) -> str:
+    """The same text for the same wish of the same user, as it was sent: whoever comes again sends the same.
+
+    It is made of the request alone, so that the wish is known even when its service is not on sale just now.
+    """
+    asked = sorted((name, value.strip()) for name, value in request.fields if name in FIELDS)
+    return hashlib.blake2b(msgspec.json.encode((request.service.strip(), asked)), digest_size=16).hexdigest()

@@ -47,6 +47,17 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
     owner: str
 
 
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """What makes an ``add`` the same as an earlier one (RELIABILITY 1.10)."""
+
+    user_id: int
+    fingerprint: str
+    idem_key: str | None
+    duplicate_window: int  # seconds; 0 = off
+    owner: str  # the process that will answer it
+    own: int = 0  # the id the order would have, if it is being stored
+
+
 class Placed(msgspec.Struct, frozen=True, kw_only=True):
     """The order an ``add`` stands for: stored just now, or an earlier one given again."""
 
@@ -78,7 +89,7 @@ def place(new: NewOrder, *, now: int) -> Steps[Placed]:
 
     Raises NotEnoughFunds, and IdempotencyKeyReused when a key comes back with other parameters.
     """
-    earlier = yield from _earlier(new, now)
+    earlier = yield from earlier_order(_wish(new), now=now)
     if earlier is not None:
         return Placed(order_id=earlier, attempt=None)
     order = new.order
@@ -177,30 +188,54 @@ def _cancelable(locked: Locked) -> bool:
     return locked.can_cancel and locked.order.state in open_states and not locked.cancel_requested
 
 
-def _earlier(new: NewOrder, now: int) -> Steps[int | None]:
-    """The order this ``add`` already stands for, if any: by its key, an answer never heard, the user's window.
+def has_earlier(wish: Wish, *, now: int) -> Steps[bool]:
+    """Say, without a lock, whether `earlier_order` is worth asking: for an ``add`` that would be refused otherwise."""
+    if wish.idem_key is not None:
+        return bool((yield Query("order_by_idem_key", {"user_id": wish.user_id, "idem_key": wish.idem_key})))
+    same: dict[str, int | str] = {"user_id": wish.user_id, "fingerprint": wish.fingerprint, "own": wish.own}
+    alive = {"since": now - REPLAY_MS, "alive_since": now - OWNER_DEAD_MS}
+    if (yield Query("order_unheard", {**same, **alive})):
+        return True
+    since = now - wish.duplicate_window * 1000
+    return wish.duplicate_window > 0 and bool((yield Query("order_within_window", {**same, "since": since})))
 
-    The order itself is none of these: a run of this command whose commit was unclear may have stored it.
+
+def earlier_order(wish: Wish, *, now: int) -> Steps[int | None]:
+    """The order an ``add`` already stands for, if any: by its key, an answer never heard, the user's window.
+
+    The order itself is none of these: a run of this command whose commit was unclear may have stored it. Raises
+    IdempotencyKeyReused.
     """
-    user_id, own = new.order.user_id, new.order.id
+    user_id, own = wish.user_id, wish.own
     # One of this user's adds at a time, so that of two processes the second sees what the first stored. It is taken as
     # late as can be: a replay locks an order's row, and that comes before accounts.
     lock = Query("user_adds_lock", {"code": ledger.available(user_id)})
-    if new.idem_key is not None:
+    if wish.idem_key is not None:
         yield lock
-        for row in (yield Query("order_by_idem_key", {"user_id": user_id, "idem_key": new.idem_key})):
-            if row["fingerprint"] != new.fingerprint:
+        for row in (yield Query("order_by_idem_key", {"user_id": user_id, "idem_key": wish.idem_key})):
+            if row["fingerprint"] != wish.fingerprint:
                 raise IdempotencyKeyReused(f"order {row['id']} was placed under the same key with other parameters")
             return int(row["id"]) if row["id"] != own else None
         return None
-    same: dict[str, int | str] = {"user_id": user_id, "fingerprint": new.fingerprint, "own": own}
+    same: dict[str, int | str] = {"user_id": user_id, "fingerprint": wish.fingerprint, "own": own}
     alive = {"since": now - REPLAY_MS, "alive_since": now - OWNER_DEAD_MS}
     for row in (yield Query("order_unheard", {**same, **alive})):
-        again = {"id": row["id"], "answerer": new.owner, "replays": row["replays"]}
+        again = {"id": row["id"], "answerer": wish.owner, "replays": row["replays"]}
         if (yield Query("order_replay", again)):
             return int(row["id"])
-    if new.duplicate_window > 0:
+    if wish.duplicate_window > 0:
         yield lock
-        for row in (yield Query("order_within_window", {**same, "since": now - new.duplicate_window * 1000})):
+        for row in (yield Query("order_within_window", {**same, "since": now - wish.duplicate_window * 1000})):
             return int(row["id"])
     return None
+
+
+def _wish(new: NewOrder) -> Wish:
+    return Wish(
+        user_id=new.order.user_id,
+        fingerprint=new.fingerprint,
+        idem_key=new.idem_key,
+        duplicate_window=new.duplicate_window,
+        owner=new.owner,
+        own=new.order.id,
+    )

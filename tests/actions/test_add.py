@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 import pytest
 
 from gateway.actions.add import add
@@ -17,7 +18,7 @@ from gateway.core.messages import AddReply, AddRequest, ErrorReply
 from gateway.core.user import User
 from gateway.store.engine import Command, Store, StoreBusy, StoreUnavailable
 from gateway.store.ledger import balance_of
-from gateway.store.owners import beat
+from gateway.store.owners import beat, leave
 from gateway.store.sqlite import SqliteStore
 from tests.makers import make_list, make_row, make_wanted
 from tests.stocked import NOBODY, NOW, Time, close_desk, make_desk
@@ -128,6 +129,30 @@ async def test_other_wishes_wait_for_nothing(desk: Desk, books: Silent, user: Us
         await asyncio.wait_for(add(desk, user, wish("https://social.example/p/2")), 0.5)
     books.broken = False
     await asyncio.gather(*desk.unanswered.values())
+
+
+@pytest.mark.parametrize("key", [None, "k-1"])
+async def test_order_is_answered_though_nothing_is_sold(desk: Desk, books: Silent, user: User, key: str | None) -> None:
+    """Its first answer was lost with the process; after the restart nothing is on sale yet, or no orders are taken."""
+    first = msgspec.structs.replace(wish(), idempotency_key=key)
+    reply = await add(desk, user, first)
+    desk.owner = "after-the-restart"
+    await books.run(partial(leave, "me"))
+    sold, desk.snapshot = desk.snapshot, None
+    assert await add(desk, user, first) == reply
+    assert isinstance(await add(desk, user, wish("https://social.example/p/2")), ErrorReply)
+    await books.run(partial(leave, "after-the-restart"))
+    desk.snapshot, desk.placing = sold, False
+    assert await add(desk, user, first) == reply
+    assert await spent(books, user) == 9_000_000
+
+
+async def test_key_of_another_order_is_told_though_nothing_is_sold(desk: Desk, user: User) -> None:
+    """A key that came back with other parameters is an error of its own, whatever else stands in the way."""
+    await add(desk, user, msgspec.structs.replace(wish(), idempotency_key="k-1"))
+    desk.snapshot = None
+    other = msgspec.structs.replace(wish("https://social.example/p/2"), idempotency_key="k-1")
+    assert await add(desk, user, other) == ErrorReply("Idempotency key was used with other parameters")
 
 
 async def test_full_queue_leaves_no_doubt(desk: Desk, books: Silent, user: User) -> None:

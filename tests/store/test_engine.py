@@ -182,7 +182,7 @@ async def test_other_processes_leave_the_log_in_use_alone(tmp_path: Path) -> Non
     store = SqliteStore(path)
     await store.open()
     await store.migrate()
-    await counter(store)
+    last = await counter(store)
     visit = (
         "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); print(c.execute('SELECT * FROM counters').fetchall())"
     )

@@ -1,0 +1,128 @@
+"""The driver: users' panels that order, ask and come again until they have an answer; nobody kills it."""
+
+import asyncio
+import json
+import os
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import msgspec
+
+from tests.crash.processes import Shared
+
+RUN, FINISH, STOP = 1, 2, 3
+ANSWER_SECONDS: Final = 3.0
+AGAIN_SECONDS: Final = 0.03
+WORKERS_A_USER: Final = 3
+_HEAD: Final = (
+    "POST /api/v2 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    "Content-Length: {}\r\nConnection: close\r\n\r\n"
+)
+
+
+class Wish(msgspec.Struct):
+    """One order a user wants, and what came of it."""
+
+    user: int
+    link: str
+    service: str
+    quantity: str
+    key: str | None  # an idempotency key
+    home: int  # the gateway that a wish without a key keeps to
+    order: str | None = None
+    error: str | None = None
+
+
+class Driver:
+    """All users of one world."""
+
+    def __init__(self, shared: Shared, ports: list[int], keys: list[str], *, journal: Path, seed: str) -> None:
+        self._shared = shared
+        self._ports = ports
+        self._keys = keys  # of each user
+        self._chance = random.Random(seed)
+        self._journal = journal.open("w", encoding="utf-8")
+        self._made = 0
+        self._orders: list[list[str]] = [[] for _ in keys]
+        self._seed = seed
+
+    async def run(self) -> None:
+        """Order until told to finish, then until every wish has an answer."""
+        workers = [self._work(user) for user in range(len(self._keys)) for _ in range(WORKERS_A_USER)]
+        await asyncio.gather(*workers)
+        self._journal.close()
+
+    async def _work(self, user: int) -> None:
+        while self._shared[Shared.MODE] == RUN:
+            await self._place(self._wish(user))
+            await self._ask(user)
+            await asyncio.sleep(self._chance.random() * 0.02)
+
+    def _wish(self, user: int) -> Wish:
+        self._made += 1
+        return Wish(
+            user=user,
+            link=f"https://social.example/{self._seed}/{self._made}",
+            service=self._chance.choice(("1", "2", "3")),
+            quantity=str(self._chance.randint(10, 500)),
+            key=os.urandom(8).hex() if self._chance.random() < 0.5 else None,
+            home=self._chance.randrange(len(self._ports)),
+        )
+
+    async def _place(self, wish: Wish) -> None:
+        """Send one `add` until it is answered, as panels do on every run of their cron."""
+        fields = {"action": "add", "service": wish.service, "link": wish.link, "quantity": wish.quantity}
+        if wish.key is not None:
+            fields["idempotency_key"] = wish.key
+        self._shared[Shared.WAITING] += 1
+        while self._shared[Shared.MODE] != STOP:
+            gateway = wish.home if wish.key is None else self._chance.randrange(len(self._ports))
+            said = await self._call(gateway, wish.user, fields)
+            if isinstance(said, dict) and ("order" in said or "error" in said):
+                wish.order, wish.error = said.get("order"), said.get("error")
+                break
+            await asyncio.sleep(AGAIN_SECONDS)
+        self._shared[Shared.WAITING] -= 1
+        if wish.order is not None:
+            self._orders[wish.user].append(wish.order)
+        self._shared[Shared.ANSWERED if wish.order is not None else Shared.REFUSED] += 1
+        self._journal.write(json.dumps(msgspec.to_builtins(wish)) + "\n")
+        self._journal.flush()
+
+    async def _ask(self, user: int) -> None:
+        """A status of the newest orders, and now and then a cancel or a refill; whatever comes back."""
+        newest = self._orders[user][-20:]
+        if not newest:
+            return
+        gateway = self._chance.randrange(len(self._ports))
+        said = await self._call(gateway, user, {"action": "status", "orders": ",".join(newest)})
+        for order, status in said.items() if isinstance(said, dict) and "error" not in said else ():
+            if "error" in status:
+                self._journal.write(json.dumps({"lost": order, "said": status}) + "\n")
+        if self._chance.random() < 0.3:
+            action = self._chance.choice(("cancel", "refill"))
+            await self._call(gateway, user, {"action": action, "order": self._chance.choice(newest)})
+
+    async def _call(self, gateway: int, user: int, fields: Mapping[str, str]) -> Any:
+        """What a gateway answers with HTTP 200; None for anything else."""
+        form = urlencode({"key": self._keys[user], **fields}).encode()
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                reader, writer = await asyncio.open_connection("127.0.0.1", self._ports[gateway])
+                try:
+                    writer.write(_HEAD.format(len(form)).encode() + form)
+                    answer = await reader.read()
+                finally:
+                    writer.close()
+        except (OSError, TimeoutError):
+            return None
+        head, _, body = answer.partition(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 200"):
+            return None
+        try:
+            return json.loads(body)
+        except ValueError:
+            return None

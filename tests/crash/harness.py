@@ -1,0 +1,228 @@
+"""Runs: many worlds, each killed many times, judged, counted, and told on the terminal as they go."""
+
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from tests.crash.plan import FAULTS, Death, Fault, Life, draw_life
+from tests.crash.truth import judge, rows_of, unsettled
+from tests.crash.world import World
+from tests.servers import PostgresServer
+
+LIVES_A_WORLD: Final = 60
+LIFE_SECONDS: Final = 0.5
+SWEPT_A_WORLD: Final = 12  # lives between two judgements of a sweep
+
+
+class Tally(msgspec.Struct):
+    """What a run has done so far; kept in its state file."""
+
+    seed: int
+    database: str
+    worlds: int = 0
+    lives: int = 0
+    kills: int = 0
+    at_points: int = 0  # kills at a named moment, by the process itself
+    orders: int = 0
+    upstream: int = 0
+    unknown: int = 0
+    seconds: float = 0.0
+    violations: list[str] = []
+
+
+class Databases:
+    """Fresh databases of one kind."""
+
+    def __init__(self, kind: str, folder: Path) -> None:
+        self.kind = kind
+        self._folder = folder
+        self._server = PostgresServer(folder) if kind == "postgresql" else None
+
+    @contextmanager
+    def fresh(self) -> Iterator[tuple[Path, str]]:
+        """A folder and the address of an empty database, both gone afterwards."""
+        folder = Path(tempfile.mkdtemp(dir=self._folder))
+        if self._server is None:
+            yield folder, f"sqlite:///{folder}/books.db"
+        else:
+            url = self._server.create_database()
+            yield folder, url
+            self._server.drop_database(url)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """End the server, if there is one."""
+        if self._server is not None:
+            self._server.stop()
+
+
+@contextmanager
+def databases(kind: str) -> Iterator[Databases]:
+    """The databases of a run, in a folder that goes with it."""
+    folder = Path(tempfile.mkdtemp(prefix="gateway-crash-"))
+    made = Databases(kind, folder)
+    try:
+        yield made
+    finally:
+        made.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def run_world(
+    bases: Databases, seed: str, lives: Iterator[Life] | Callable[[World], Iterator[Life]], tally: Tally,
+    *, mutate: Callable[[], None] | None = None,
+) -> list[str]:  # fmt: skip
+    """One world from its first life to its judgement; answers the faults found, and adds to the tally."""
+    gateways = 2 if bases.kind == "postgresql" else 1
+    with bases.fresh() as (folder, url):
+        world = World(folder, url, gateways=gateways, seed=seed)
+        if mutate is not None:
+            world.mutate = mutate
+        try:
+            world.open()
+            for life in lives(world) if callable(lives) else lives:
+                ends = world.live(life)
+                tally.lives += 1
+                tally.kills += sum(end.killed for end in ends)
+                odd = [end.code for end in ends if not end.killed]
+                if odd:
+                    return [f"a gateway ended by itself with {odd}:\n{_tail(world.log)}"]
+            why = world.settle(lambda: unsettled(url))
+            faults = judge(url, world.truth(), [world.journal])
+            if why is not None:
+                faults.append(f"not settled: {why}\n{_tail(world.log)}")
+            _count(tally, url, world)
+            return faults
+        finally:
+            world.close()
+
+
+def random_run(
+    bases: Databases, tally: Tally, kills: int, *, state: Path | None, only: int | None = None,
+    mutate: Callable[[], None] | None = None,
+) -> None:  # fmt: skip
+    """Kill by chance until there are so many kills, or a violation; each world has a seed of its own."""
+    points: list[str] = []
+    while tally.kills < kills and not tally.violations:
+        number = tally.worlds if only is None else only
+        chance = random.Random(f"{tally.seed}:{number}")
+
+        def lives(world: World, chance: random.Random = chance) -> Iterator[Life]:
+            for _ in range(LIVES_A_WORLD):
+                known = sorted(set(world.names.read_text().splitlines()) | set(points))
+                points[:] = known
+                yield draw_life(chance, known, gateways=2 if bases.kind == "postgresql" else 1, seconds=LIFE_SECONDS)
+
+        began = time.monotonic()
+        faults = run_world(bases, f"{tally.seed}-{number}", lives, tally, mutate=mutate)
+        tally.seconds += time.monotonic() - began
+        tally.worlds += 1
+        tally.violations += [f"world {number}: {fault}" for fault in faults]
+        if state is not None:
+            state.write_bytes(msgspec.json.encode(tally))
+        tell(tally, kills, points=len(points))
+        if only is not None:
+            return
+
+
+def sweep_run(bases: Databases, tally: Tally, *, few: int | None = None, state: Path | None = None) -> list[str]:
+    """Each point with each fault of an `add`, once; answers the points that no life reached.
+
+    `few` takes so many of the pairs, spread evenly, for a run within the tests.
+    """
+    points = known_points(bases, tally)
+    pairs = [(point, fault) for point, fault in product(points, (None, *FAULTS))]
+    if few is not None:
+        pairs = [pairs[n * len(pairs) // few] for n in range(min(few, len(pairs)))]
+    reached: set[str] = set()
+    for begin in range(tally.worlds * SWEPT_A_WORLD, len(pairs), SWEPT_A_WORLD):
+        some = pairs[begin : begin + SWEPT_A_WORLD]
+        lives = iter([_swept(point, fault, bases.kind) for point, fault in some])
+        began = time.monotonic()
+        faults = run_world(bases, f"sweep-{begin}", _watching(lives, some, reached, tally), tally)
+        tally.seconds += time.monotonic() - began
+        tally.worlds += 1
+        tally.violations += [f"pairs {begin}…: {[(p, f) for p, f in some]}: {fault}" for fault in faults]
+        if state is not None:
+            state.write_bytes(msgspec.json.encode(tally))
+        tell(tally, len(pairs), points=len(points), done=begin + len(some))
+        if tally.violations:
+            break
+    return sorted({point for point, _ in pairs} - reached)
+
+
+def known_points(bases: Databases, tally: Tally) -> list[str]:
+    """Every point that lives pass which nobody ends early: what a sweep goes through."""
+    found: set[str] = set()
+
+    def lives(world: World) -> Iterator[Life]:
+        chance = random.Random("points")
+        for n in range(10):
+            life = draw_life(chance, [], gateways=1, seconds=LIFE_SECONDS)
+            deaths = (Death(seconds=LIFE_SECONDS * 2),) * (2 if bases.kind == "postgresql" else 1)
+            yield Life(deaths=deaths, faults=life.faults if n % 2 else ())
+        found.update(world.names.read_text().splitlines())
+
+    faults = run_world(bases, "points", lives, tally)
+    tally.violations += [f"recording: {fault}" for fault in faults]
+    return sorted(found)
+
+
+def _swept(point: str, fault: tuple[str, str, bool] | None, kind: str) -> Life:
+    faults: tuple[Fault, ...] = ()
+    if fault is not None:
+        name, value, processed = fault
+        faults = tuple(
+            Fault(panel=panel, name=name, value=value, action="add", processed=processed, times=2)
+            for panel in ("panel-a", "panel-b")
+        )
+    deaths: tuple[Death, ...] = (Death(point=point, seconds=LIFE_SECONDS),)
+    if kind == "postgresql":
+        deaths += (Death(seconds=LIFE_SECONDS),)
+    return Life(deaths=deaths, faults=faults)
+
+
+def _watching(
+    lives: Iterator[Life], pairs: list[tuple[str, tuple[str, str, bool] | None]], reached: set[str], tally: Tally
+) -> Callable[[World], Iterator[Life]]:
+    """Note which points were reached: a life that ends before its time met its death by itself."""
+
+    def watched(_: World) -> Iterator[Life]:
+        for (point, _fault), life in zip(pairs, lives, strict=True):
+            began = time.monotonic()
+            yield life
+            if time.monotonic() - began < LIFE_SECONDS or len(life.deaths) > 1:
+                reached.add(point)
+                tally.at_points += 1
+
+    return watched
+
+
+def _count(tally: Tally, url: str, world: World) -> None:
+    (states,) = rows_of(url, "SELECT state, COUNT(*) AS orders FROM orders GROUP BY state")
+    tally.orders += sum(row["orders"] for row in states)
+    tally.unknown += sum(row["orders"] for row in states if row["state"] == "unknown")
+    tally.upstream += sum(len(has) for has in world.truth().values())
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-8:]) if log.exists() else ""
+
+
+def tell(tally: Tally, wanted: int, *, points: int, done: int | None = None) -> None:
+    """One line of progress."""
+    print(
+        f"{tally.database}  seed {tally.seed}  {tally.kills if done is None else done}/{wanted}"
+        f"{' kills' if done is None else f' pairs, {tally.kills} kills'}  {tally.worlds} worlds  "
+        f"{tally.orders} orders  {tally.upstream} placed  {tally.unknown} unknown  {points} points  "
+        f"{tally.kills / max(tally.seconds, 0.001):.1f} kills/s  {len(tally.violations)} violations",
+        flush=True,
+    )

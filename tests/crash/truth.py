@@ -1,0 +1,130 @@
+"""Judgement: what the books say against what the panels have and what users were told; each fault as one line."""
+
+import asyncio
+import json
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+
+from tests.test_books import INVARIANTS
+
+_ORDERS: Final = "SELECT id, user_id, state, charge, refunded, quantity, fields, remains, shown FROM orders"
+_ATTEMPTS: Final = "SELECT order_id, provider, state, upstream_order FROM attempts"
+_OPEN: Final = (
+    "SELECT (SELECT COUNT(*) FROM attempts WHERE state IN ('planned', 'sending')) AS flying, "
+    "(SELECT COUNT(*) FROM orders WHERE state IN ('reserved', 'placing')) AS waiting, "
+    "(SELECT COUNT(*) FROM orders WHERE state = 'active') AS active"
+)
+_PLACED: Final = frozenset({"active", "completed", "partial", "canceled"})
+_TOLD_MAX: Final = 20  # lines of one judgement
+
+
+def rows_of(database_url: str, *queries: str) -> list[list[dict[str, Any]]]:
+    """The rows of each query, by a connection of our own."""
+    if database_url.startswith("sqlite"):
+        with closing(sqlite3.connect(database_url.removeprefix("sqlite:///"), timeout=10)) as books:
+            books.row_factory = sqlite3.Row
+            return [[dict(row) for row in books.execute(query)] for query in queries]
+    return asyncio.run(_from_postgres(database_url, queries))
+
+
+async def _from_postgres(url: str, queries: Sequence[str]) -> list[list[dict[str, Any]]]:
+    connection = await asyncpg.connect(url)
+    try:
+        return [[dict(row) for row in await connection.fetch(query)] for query in queries]
+    finally:
+        await connection.close()
+
+
+def unsettled(database_url: str) -> str | None:
+    """What is still under way, or None."""
+    ((found,),) = rows_of(database_url, _OPEN)
+    left = {name: count for name, count in found.items() if count}
+    return f"still under way: {left}" if left else None
+
+
+def judge(database_url: str, truth: dict[str, list[dict[str, Any]]], journals: Sequence[Path]) -> list[str]:
+    """Every fault there is."""
+    names = list(INVARIANTS)
+    orders, attempts, *broken = rows_of(database_url, _ORDERS, _ATTEMPTS, *(INVARIANTS[name] for name in names))
+    faults = [f"{name}: {rows[:5]}" for name, rows in zip(names, broken, strict=True) if rows]
+    by_link: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for order in orders:
+        order["link"] = dict(json.loads(order["fields"]))["link"]
+        by_link[order["link"]].append(order)
+    faults += _upstream(by_link, attempts, truth)
+    faults += _refunds(orders, attempts, truth)
+    faults += _told(by_link, {str(order["id"]): order for order in orders}, journals)
+    return faults[:_TOLD_MAX]
+
+
+def _upstream(
+    by_link: dict[str, list[dict[str, Any]]], attempts: list[dict[str, Any]], truth: dict[str, list[dict[str, Any]]]
+) -> list[str]:
+    """I9, I10, I12: each wish at a panel at most once, by the order that says so."""
+    accepted = {each["order_id"]: each for each in attempts if each["state"] == "accepted"}
+    placed: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for panel, has in truth.items():
+        for each in has:
+            placed[each["link"]].append((panel, str(each["order"])))
+    faults = [f"I9 {link} was placed {len(where)} times: {where}" for link, where in placed.items() if len(where) > 1]
+    for link, where in placed.items():
+        if link not in by_link:
+            faults.append(f"I12 {link} is at {where} and in no book")
+    for link, found in by_link.items():
+        living = [order for order in found if order["state"] != "failed"]
+        if len(living) > 1:
+            faults.append(f"charged twice for {link}: {[(order['id'], order['state']) for order in living]}")
+        if not living and link in placed:
+            faults.append(f"I10 {link} failed for us and is at {placed[link]}")
+        for order in living:
+            mine = accepted.get(order["id"])
+            own = None if mine is None else (mine["provider"], mine["upstream_order"])
+            if order["state"] in _PLACED and own not in placed[link]:
+                faults.append(f"I10 order {order['id']} is {order['state']} as {own}, but {link} is at {placed[link]}")
+    return faults
+
+
+def _refunds(
+    orders: list[dict[str, Any]], attempts: list[dict[str, Any]], truth: dict[str, list[dict[str, Any]]]
+) -> list[str]:
+    """What was given back is what the panel did not deliver, to the unit."""
+    standing = {(panel, str(each["order"])): each for panel, has in truth.items() for each in has}
+    mine = {each["order_id"]: (each["provider"], each["upstream_order"]) for each in attempts if each["upstream_order"]}
+    faults = []
+    for order in orders:
+        said = standing.get(mine.get(order["id"], ("", "")))
+        if order["state"] not in ("completed", "partial", "canceled") or said is None:
+            continue
+        left = {"Completed": 0, "Partial": said["remains"], "Canceled": order["quantity"]}.get(said["status"])
+        if left is not None and order["refunded"] != order["charge"] * left // order["quantity"]:
+            faults.append(
+                f"order {order['id']}: {order['refunded']} of {order['charge']} given back, panel says {said}"
+            )
+    return faults
+
+
+def _told(
+    by_link: dict[str, list[dict[str, Any]]], by_id: dict[str, dict[str, Any]], journals: Sequence[Path]
+) -> list[str]:
+    """I11: what users were told is true: every id exists and is of their wish; what was refused costs nothing."""
+    faults, ids = [], Counter[str]()
+    for line in (line for journal in journals for line in journal.read_text().splitlines()):
+        told = json.loads(line)
+        if "lost" in told:
+            faults.append(f"I11 order {told['lost']} was answered and then {told['said']}")
+            continue
+        if told["order"] is not None:
+            ids[told["order"]] += 1
+            order = by_id.get(told["order"])
+            if order is None or order["link"] != told["link"] or order["user_id"] != told["user"] + 1:
+                faults.append(f"I11 {told['link']} was answered {told['order']}, which is {order}")
+        elif any(order["state"] != "failed" for order in by_link.get(told["link"], ())):
+            faults.append(f"{told['link']} was refused ({told['error']}) and is charged: {by_link[told['link']]}")
+    faults += [f"I13 the id {order} was answered for {count} wishes" for order, count in ids.items() if count > 1]
+    return faults

@@ -1,0 +1,265 @@
+"""A world: panels that survive, books that survive, users who never give up, and gateways that are killed."""
+
+import asyncio
+import http.client
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from gateway import points
+from gateway.app import Gateway, Pace, key_secret
+from gateway.core.keys import RANDOM_BYTES, hash_key, make_key, shown_part
+from gateway.logs import configure_logs
+from gateway.panel.program import Options, PanelProgram
+from gateway.settings.load import Settings, load_settings
+from gateway.store.keys import NewKey, create_key
+from gateway.store.users import Choices, create_user, credit_user
+from tests.crash.driver import FINISH, RUN, STOP, Driver
+from tests.crash.plan import Death, Fault, Life, as_switch, killer
+from tests.crash.processes import Child, Ended, Shared
+from tests.servers import free_port
+
+USERS: Final = 3
+PANELS: Final = ("panel-a", "panel-b")
+CREDIT: Final = 10**13  # units a user has: the crash is the test, not the funds
+DEAD_SECONDS: Final = 90.0  # passes after a death: beyond the owner's, any lease and the upstream deadline
+SETTLE_SECONDS: Final = 25.0
+_SERVICES: Final = """
+currency: USD
+services:
+  - {id: 101, name: A, rate: 0.90, min: 10, max: 100000, refill: true, cancel: true, seconds: 0.4}
+  - {id: 102, name: B, rate: 0.33, min: 10, max: 100000, cancel: true, seconds: 0.3, ends: partial, delivered: 0.6}
+  - {id: 103, name: C, rate: 1.70, min: 10, max: 100000, refill: true, seconds: 0.2, ends: canceled}
+"""
+_PROVIDER: Final = """
+  {name}:
+    url: {url}
+    key: ${{ENV:CRASH_KEY_{upper}}}
+    allow_private: true
+    requests_per_second: 5000
+    concurrency: 3
+    poll_seconds: 0.1
+    refresh_seconds: 3600
+    timeouts: {{connect: 0.5, write: 0.5, total: 0.5, total_read: 0.4}}
+"""
+_FILE: Final = """
+version: 1
+currency: USD
+markup: {{percent: 20}}
+providers:
+{providers}
+services:
+  1: {{routes: [panel-a/101, panel-b/101]}}
+  2: {{routes: [panel-b/102, panel-a/102]}}
+  3: {{routes: [panel-a/103, panel-b/103]}}
+"""
+
+
+class Panel(msgspec.Struct, frozen=True):
+    """A panel's process, its address and its books."""
+
+    name: str
+    child: Child
+    port: int
+    books: Path
+
+
+class World:
+    """Everything of one seed. `open` it, live lives, `settle`, look, `close`."""
+
+    def __init__(self, folder: Path, database_url: str, *, gateways: int, seed: str) -> None:
+        self.folder = folder
+        self.database_url = database_url
+        self.shared = Shared()
+        self.seed = seed
+        self.journal = folder / "driver.jsonl"
+        self.names = folder / "points.txt"
+        self.log = folder / "gateway.log"
+        self.mutate: Callable[[], None] = lambda: None
+        self._ports = [free_port() for _ in range(gateways)]
+        self._panels: list[Panel] = []
+        self._driver: Child | None = None
+        self._gateways: list[Child] = []
+
+    def open(self) -> None:
+        """Start the panels and the driver, make the users."""
+        folder = self.folder
+        (folder / "services.yaml").write_text(_SERVICES)
+        self.names.touch()
+        for name in PANELS:
+            self._panels.append(self._start_panel(name))
+        providers = "".join(
+            _PROVIDER.format(name=each.name, upper=each.name[-1].upper(), url=f"http://127.0.0.1:{each.port}/api/v2")
+            for each in self._panels
+        )
+        (folder / "providers.yaml").write_text(_FILE.format(providers=providers))
+        keys = folder / "keys.json"
+        made = Child(lambda: asyncio.run(self._make_users(keys)))
+        while made.poll() is None:
+            time.sleep(0.01)
+        self._users_keys = json.loads(keys.read_text())
+        self.shared[Shared.MODE] = RUN
+        self._driver = Child(self._drive)
+
+    def live(self, life: Life) -> list[Ended]:
+        """One life: the panels do wrong, the gateways run until each has met its death."""
+        self._switch(life.faults)
+        self._gateways = [Child(partial(self._serve, n, death)) for n, death in enumerate(life.deaths)]
+        began = time.monotonic()
+        leap_at = life.leap_at
+        for child, death in zip(self._gateways, life.deaths, strict=True):
+            while child.poll() is None and time.monotonic() - began < death.seconds:
+                time.sleep(0.002)
+                if leap_at is not None and time.monotonic() - began > leap_at:
+                    self.shared.pass_by(DEAD_SECONDS)
+                    leap_at = None
+        ends = [child.kill() for child in self._gateways]
+        self.shared.pass_by(DEAD_SECONDS)
+        return ends
+
+    def settle(self, settled: Callable[[], str | None]) -> str | None:
+        """Live without faults or kills until `settled` has nothing to say; answers what it said last, or None.
+
+        Time passes meanwhile, never so fast that a living process looks dead, and the gateways end as told.
+        """
+        self._switch(())
+        self.shared[Shared.MODE] = FINISH
+        self._gateways = [Child(partial(self._serve, n, None)) for n in range(len(self._ports))]
+        deadline = time.monotonic() + SETTLE_SECONDS
+        why: str | None = "it did not begin"
+        while time.monotonic() < deadline and why is not None:
+            time.sleep(0.1)
+            self.shared.pass_by(10)
+            why = f"{self.shared[Shared.WAITING]} wishes wait" if self.shared[Shared.WAITING] else settled()
+        ends = [child.end(signal.SIGTERM, seconds=20) for child in self._gateways]
+        if why is None and any(end.code for end in ends):
+            why = f"gateways ended with {[end.code for end in ends]}"
+        self.shared[Shared.MODE] = STOP
+        assert self._driver is not None, "the world is open"
+        while self._driver.poll() is None:
+            time.sleep(0.01)
+        self._driver = None
+        return why
+
+    def truth(self) -> dict[str, list[dict[str, Any]]]:
+        """What each panel has."""
+        return {each.name: _control(each.port, "GET", "orders") for each in self._panels}
+
+    def reopen(self) -> None:
+        """Go on after a settling: new users' programs, the same panels and books."""
+        self.shared[Shared.MODE] = RUN
+        self.seed += "+"
+        self.journal = self.journal.with_name(f"driver{len(self.seed)}.jsonl")
+        self._driver = Child(self._drive)
+
+    def close(self) -> None:
+        """End everything that still runs."""
+        for child in (*self._gateways, *(each.child for each in self._panels)):
+            child.kill()
+        if self._driver is not None:
+            self._driver.kill()
+
+    def _switch(self, faults: tuple[Fault, ...]) -> None:
+        for each in self._panels:
+            _control(each.port, "DELETE", "switches")
+            for fault in faults:
+                if fault.panel == each.name:
+                    _control(each.port, "POST", "switches", as_switch(fault))
+
+    def _start_panel(self, name: str) -> Panel:
+        port, books = free_port(), self.folder / f"{name}.db"
+        options = Options(
+            services=self.folder / "services.yaml",
+            data=books,
+            key=f"{name}-key",
+            balance="1000000",
+            port=port,
+            control_token="crash",
+            first_order=1 if name == "panel-a" else 900_001,
+        )
+
+        async def serve() -> None:
+            program = PanelProgram(options)
+            await program.start()
+            await asyncio.Event().wait()
+
+        child = Child(lambda: asyncio.run(serve()))
+        for _ in range(500):
+            try:
+                _control(port, "GET", "calls")
+            except OSError:
+                time.sleep(0.01)
+            else:
+                return Panel(name, child, port, books)
+        raise AssertionError(f"{name} did not start")
+
+    def _drive(self) -> None:
+        driver = Driver(self.shared, self._ports, self._users_keys, journal=self.journal, seed=self.seed)
+        asyncio.run(driver.run())
+
+    def _settings(self, n: int) -> Settings:
+        environ = {
+            "GATEWAY_DATA_DIR": str(self.folder),
+            "GATEWAY_DATABASE_URL": self.database_url,
+            "GATEWAY_KEY_SECRET": "00" * 16,
+            "GATEWAY_PORT": str(self._ports[n]),
+            "GATEWAY_METRICS_PORT": "0",
+            "GATEWAY_ANSWER_WITHIN": "0.3",
+            "GATEWAY_DRAIN_SECONDS": "5",
+            "GATEWAY_LOG_LEVEL": "warning",
+            **{f"CRASH_KEY_{name[-1].upper()}": f"{name}-key" for name in PANELS},
+        }
+        return load_settings(environ, self.folder / "providers.yaml")
+
+    def _serve(self, n: int, death: Death | None) -> None:
+        """A gateway's whole life, in its own process."""
+        stream = self.log.open("a", encoding="utf-8")
+        configure_logs("warning", "json", stream=stream)
+        self.mutate()
+        if death is not None:
+            names = os.open(self.names, os.O_WRONLY | os.O_APPEND)
+            points.hook = killer(death, names)
+        asyncio.run(self._run(n))
+
+    async def _run(self, n: int) -> None:
+        ended = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+        pace = Pace(sweep=0.1, figures=5.0, balances=1.0)
+        made = Gateway(self._settings(n), clock=self.shared.clock, pace=pace)
+        await made.start()
+        await ended.wait()
+        await made.stop()
+
+    async def _make_users(self, keys: Path) -> None:
+        gateway = Gateway(self._settings(0), clock=self.shared.clock)
+        store, secret, now = gateway.store, key_secret(self._settings(0).environment), self.shared.clock()
+        await store.open()
+        await store.migrate()
+        made = []
+        for n in range(USERS):
+            name, key = f"user-{n}", make_key(bytes([n + 1]) * RANDOM_BYTES)
+            stored = NewKey(hash=hash_key(key, secret), prefix=shown_part(key))
+            await store.run(partial(create_user, name, "USD", Choices(), actor="crash", now=now))
+            await store.run(partial(create_key, name, stored, actor="crash", now=now))
+            await store.run(partial(credit_user, name, CREDIT, reference=name, actor="crash", now=now))
+            made.append(key)
+        await store.close()
+        keys.write_text(json.dumps(made))  # noqa: ASYNC240 - this process has nothing else to do
+
+
+def _control(port: int, method: str, what: str, body: Any = None) -> Any:
+    """Ask a panel's control endpoint."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        headers = {"X-Control-Token": "crash", "Connection": "close"}
+        connection.request(method, f"/control/{what}", None if body is None else json.dumps(body), headers)
+        return json.loads(connection.getresponse().read())
+    finally:
+        connection.close()
