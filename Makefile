@@ -1,6 +1,6 @@
 # What one types here. Everything that lasts longer than a line stands in a script; .ci/run runs the same checks.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint types coverage-core bench lock clean
+.PHONY: help demo run test lint types coverage-core bench crash crash-sweep crash-mutants lock clean
 
 BIN := .venv/bin
 
@@ -36,6 +36,19 @@ coverage-core: ## every branch of gateway/core, taken by that file's own tests
 bench: ## measure services, status and add, and print the table of docs/performance.md
 	@./setup.sh dev
 	@$(BIN)/python -m bench
+
+# make crash N=10000 DB=postgresql; SEED=7 has a run again, WORLD=3 one of its worlds, STATE=file lets it go on later.
+crash: ## kill the gateway N times by chance and judge the books by the panels' truth
+	@./setup.sh dev
+	@$(BIN)/python -m tests.crash run --kills $(or $(N),1000) --database $(or $(DB),sqlite) $(if $(SEED),--seed $(SEED)) $(if $(WORLD),--world $(WORLD)) $(if $(STATE),--state $(STATE))
+
+crash-sweep: ## end the gateway at each point with each fault of a panel, once
+	@./setup.sh dev
+	@$(BIN)/python -m tests.crash sweep --database $(or $(DB),sqlite) $(if $(STATE),--state $(STATE))
+
+crash-mutants: ## sow five bugs and see each of them found
+	@./setup.sh dev
+	@$(BIN)/python -m tests.crash mutants
 
 # uv is asked for by name: it is needed only here, by whoever changes the dependencies.
 lock: ## write run.lock and dev.lock anew from pyproject.toml (needs uv)
