@@ -12,12 +12,14 @@ from gateway.core.service import TYPES, find_type
 from gateway.settings.decode import Decoder
 from gateway.settings.decode import Path as FieldPath
 from gateway.settings.faults import Place, suggestion
-from gateway.settings.values import Provider, ProvidersFile, Service, split_route
+from gateway.settings.values import Provider, ProvidersFile, Service, UnknownRules, split_route
 
 ID_MAX: Final = 2**31 - 1  # panels keep ids in a signed 32-bit column
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _URL: Final = re.compile(r"[!-~]+")  # printable ASCII without blanks; a host in other letters is written in punycode
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, section 5.6.2
+
+_PARAMETER: Final = re.compile(r"[A-Za-z0-9_]{0,40}")
 
 
 class Check:
@@ -75,6 +77,7 @@ class Check:
             if getattr(provider.timeouts, name) <= 0:
                 self._fault((*path, "timeouts", name), f"{name} has to be above 0")
         self._dialect(provider, path)
+        self._unknown(provider.unknown, (*path, "unknown"))
         if provider.imports is not None:
             self._types(provider.imports.include.types, (*path, "imports", "include", "types"))
 
@@ -102,6 +105,22 @@ class Check:
         for header, value in dialect.headers.items():
             if not _HEADER.fullmatch(header) or not value.isprintable():
                 self._fault((*where, "headers", header, "*"), f"{header} is no header that can be sent")
+
+    def _unknown(self, rules: UnknownRules, path: FieldPath) -> None:
+        for name in ("probe_calls_max", "calls_per_second", "refund_after_hours"):
+            if getattr(rules, name) is not None and getattr(rules, name) <= 0:
+                self._fault((*path, name), f"{name} has to be above 0")
+        for name in ("quarantine_seconds", "recheck_seconds", "cap", "replace_minutes", "same_id_window_seconds"):
+            if getattr(rules, name) is not None and getattr(rules, name) < 0:
+                self._fault((*path, name), f"{name} is 0 or more")
+        for name in ("count", "seconds"):
+            if getattr(rules.brake, name) < 0:
+                self._fault((*path, "brake", name), f"{name} is 0 or more")
+        if rules.idempotency_param and rules.same_id_window_seconds == 0:
+            what = "how long does it know a repeated add? same_id_window_seconds is missing"
+            self._fault((*path, "idempotency_param"), what)
+        if not _PARAMETER.fullmatch(rules.idempotency_param):
+            self._fault((*path, "idempotency_param"), f"{rules.idempotency_param} is no name of a field")
 
     def _types(self, types: tuple[str, ...], path: FieldPath) -> None:
         for place, each in enumerate(types):

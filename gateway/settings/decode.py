@@ -31,6 +31,8 @@ MISSING: Final = Missing.MISSING
 _TRUTH: Final = {"true": True, "false": False}
 # The fields, beside secrets, whose texts may refer to the environment: an address, and what a panel wants said besides.
 _REFERRING: Final = frozenset({"url", "headers", "extra_fields"})
+# The fields that may say `never`, which is None here.
+_NEVER: Final = frozenset({"refund_after_hours"})
 _WORDS: Final = {str: "a text", int: "a whole number", Decimal: "a number", bool: "true or false", Secret: "a text"}
 
 
@@ -57,7 +59,7 @@ class Decoder:
         origin = get_origin(kind)
         if origin in (Union, types.UnionType):
             inner = next(each for each in get_args(kind) if each is not type(None))
-            if isinstance(node, Scalar) and node.text is None:
+            if isinstance(node, Scalar) and (node.text is None or (node.text == "never" and path[-1] in _NEVER)):
                 return None
             return self._value(node, inner, path)
         if origin is Literal:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from gateway.settings.secrets import REFERENCE_PATTERN, Secret
-from gateway.settings.values import Imports, ProvidersFile
+from gateway.settings.values import Imports, ProvidersFile, UnknownRules
 
 TITLE: Final = "providers.yaml of the gateway"
 
@@ -21,6 +21,7 @@ def file_schema() -> dict[str, Any]:
     components[Imports.__name__] = {"anyOf": [{"const": "all"}, {"$ref": "#/$defs/ImportedFields"}]}
     for component in components.values():
         _numbers(component)
+    components[UnknownRules.__name__]["properties"]["refund_after_hours"]["anyOf"].append({"const": "never"})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": TITLE,

@@ -6,12 +6,17 @@ from typing import Final, Literal
 import msgspec
 
 from gateway.core.dialects import ProviderDialect
+from gateway.core.money import SMALL_CURRENCIES
 from gateway.core.pricing import Markup, Rules
 from gateway.core.rejections import RejectKind
 from gateway.settings.secrets import Secret
 
 # Words for `strategy` that the design has and this version has not; the fault says so.
 STRATEGIES_PLANNED: Final = frozenset({"cheapest", "weighted", "balanced"})
+
+# What may hang in doubt at one provider where the file does not say: some tens of ordinary orders.
+CAP: Final = Decimal(100)
+CAP_SMALL_CURRENCY: Final = Decimal(1_000_000)
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,6 +49,41 @@ class Imports(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     exclude: Selection = Selection()
 
 
+class Brake(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """So many orders in doubt within so many seconds stop new ones; a count of 0 does not."""
+
+    count: int = 3
+    seconds: Decimal = Decimal(600)
+
+
+class UnknownRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is done about orders that a provider may have, and did not say so."""
+
+    # `id_window` looks for them among the ids the provider gave out meanwhile; only where it numbers all its orders in
+    # one rising row and shows nobody another's.
+    probe: Literal["off", "id_window"] = "off"
+    foreign_orders: bool = False  # whether other software orders with the same key: then nothing found is taken as ours
+    quarantine_seconds: Decimal = Decimal(300)  # how long it may take to make an order of a call that broke off
+    recheck_seconds: Decimal = Decimal(300)  # between the two times an id has to be denied
+    probe_calls_max: int = 50  # for one look at one window
+    calls_per_second: Decimal = Decimal(1)
+    refund_after_hours: Decimal | None = Decimal(24)  # `never`: only an operator does
+    cap: Decimal | None = (
+        None  # our currency: what may be in doubt, and what may be refunded from our own pocket in a day
+    )
+    replace_minutes: Decimal = Decimal(60)  # how old an order that proves not placed may be to be placed again
+    brake: Brake = Brake()
+    # An identical add inside this time is answered with the first one's id: an unanswered one may be sent again.
+    same_id_window_seconds: Decimal = Decimal(0)
+    idempotency_param: str = ""  # the field by which it knows a repeated add, if it has one
+
+    def cap_in(self, currency: str) -> Decimal:
+        """The cap in our currency: as set, or what a house of any size can bear."""
+        if self.cap is not None:
+            return self.cap
+        return CAP_SMALL_CURRENCY if currency in SMALL_CURRENCIES else CAP
+
+
 class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One upstream panel."""
 
@@ -64,6 +104,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     verify_tls: bool = True
     dialect: ProviderDialect = ProviderDialect()
     errors: dict[str, RejectKind] = {}  # error texts of its own, and what they mean
+    unknown: UnknownRules = UnknownRules()
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

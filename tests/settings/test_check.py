@@ -48,6 +48,21 @@ SERVICES = f"{GOOD}services:\n"
             GOOD + "    imports: {include: {types: [Default, Pakage]}}\n",
             ["6:42 services of the type Pakage cannot be sold; did you mean Package?"],
         ),
+        (GOOD + "    unknown: {probe_calls_max: 0}\n", ["6:32 probe_calls_max has to be above 0"]),
+        (GOOD + "    unknown: {refund_after_hours: 0}\n", ["6:35 refund_after_hours has to be above 0"]),
+        (
+            GOOD + "    unknown: {cap: -1, recheck_seconds: -1}\n",
+            ["6:20 cap is 0 or more", "6:41 recheck_seconds is 0 or more"],
+        ),
+        (GOOD + "    unknown: {brake: {count: -1}}\n", ["6:30 count is 0 or more"]),
+        (
+            GOOD + "    unknown: {idempotency_param: request_id}\n",
+            ["6:34 how long does it know a repeated add? same_id_window_seconds is missing"],
+        ),
+        (
+            GOOD + '    unknown: {same_id_window_seconds: 9, idempotency_param: "a b"}\n',
+            ["6:61 a b is no name of a field"],
+        ),
         (SERVICES + "  0: {routes: [panel-a/1]}\n", ["7:3 a service's id is 1 to 2147483647"]),
         (SERVICES + "  2147483648: {routes: [panel-a/1]}\n", ["7:3 a service's id is 1 to 2147483647"]),
         (SERVICES + "  1: {routes: []}\n", ["7:15 a service needs at least one route"]),

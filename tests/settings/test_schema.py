@@ -8,10 +8,10 @@ import msgspec
 from gateway.core.dialects import ProviderDialect
 from gateway.core.pricing import Markup
 from gateway.settings.schema import file_schema, written_schema
-from gateway.settings.values import Imports, Provider, ProvidersFile, Selection, Service, Timeouts
+from gateway.settings.values import Brake, Imports, Provider, ProvidersFile, Selection, Service, Timeouts, UnknownRules
 
 ROOT = Path(__file__).parent.parent.parent
-STRUCTS = (ProvidersFile, Provider, Service, Markup, Timeouts, Imports, Selection, ProviderDialect)
+STRUCTS = (ProvidersFile, Provider, Service, Markup, Timeouts, Imports, Selection, ProviderDialect, UnknownRules, Brake)
 
 
 def definition(name: str) -> dict[str, Any]:
@@ -40,6 +40,7 @@ def test_schema_says_numbers_and_secrets_as_the_file_has_them() -> None:
     assert definition("Markup")["properties"]["percent"] == {"type": "number", "default": 0.0}
     assert definition("Provider")["properties"]["key"]["pattern"].startswith(r"^\$\{(ENV|FILE)")
     assert definition("Imports")["anyOf"][0] == {"const": "all"}
+    assert {"const": "never"} in definition("UnknownRules")["properties"]["refund_after_hours"]["anyOf"]
     assert "decimal" not in written_schema().replace("decimal_comma", "")
 
 

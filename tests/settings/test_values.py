@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 
 from gateway.core.pricing import choose_rule
-from gateway.settings.values import Selection, split_route
-from tests.settings.files import GOOD, read
+from gateway.settings.values import Selection, UnknownRules, split_route
+from tests.settings.files import GOOD, faults_of, read
 
 
 def test_rules_are_gathered_from_where_they_are_written() -> None:
@@ -42,3 +42,20 @@ def test_selection_is_empty_without_a_word() -> None:
     """Anything named makes it a condition."""
     assert Selection().empty
     assert not Selection(types=("Package",)).empty
+
+
+def test_doubt_is_capped_by_what_is_set_or_by_what_the_currency_is_worth() -> None:
+    """Nobody is without a cap, and nought is one."""
+    assert UnknownRules().cap_in("USD") == 100
+    assert UnknownRules().cap_in("IDR") == 1_000_000
+    assert UnknownRules(cap=Decimal(0)).cap_in("USD") == 0
+
+
+def test_refund_by_time_may_be_never() -> None:
+    """The word stands in the file; without it there is a default, and any other word is a fault."""
+    rules = [
+        read(f"{GOOD}    unknown: {{{text}}}\n").providers["panel-a"].unknown.refund_after_hours
+        for text in ("", "refund_after_hours: never", "refund_after_hours: 0.5")
+    ]
+    assert rules == [Decimal(24), None, Decimal("0.5")]
+    assert faults_of(GOOD + "    unknown: {cap: never}\n") == ["6:20 here belongs a number, not never"]
