@@ -18,11 +18,12 @@ from gateway.actions.desk import Desk
 from gateway.actions.spent import note_wait
 from gateway.core.attempt import Attempt
 from gateway.core.errors import TEXT_UNAVAILABLE
+from gateway.core.exchange import write_exchange
 from gateway.core.messages import AddRequest
 from gateway.core.order import OrderState
 from gateway.core.outcome import NotSent, Outcome, Rejected, answer_text
 from gateway.points import point
-from gateway.providers.said import Fenced
+from gateway.providers.said import Answered, Fenced
 from gateway.store.attempts import Decided, Job, Verdict, arm, decide, job
 from gateway.store.engine import StoreError
 
@@ -61,11 +62,12 @@ async def _dispatch(desk: Desk, attempt: Attempt, known: Job | None) -> Result:
     while True:
         work = known or await desk.store.run(partial(job, attempt.id, attempt.order_id))
         known = None
-        outcome = None if work is None else await _send(desk, work)
-        if work is None or outcome is None:
+        said = None if work is None else await _send(desk, work)
+        if work is None or said is None:
             return Result(OrderState.PLACING)
+        outcome = said.outcome
         text = _text(outcome)
-        decided = await _decide(desk, work, outcome, text=text)
+        decided = await _decide(desk, work, said, text=text)
         if decided is None:
             return Result(OrderState.UNKNOWN)
         _note(desk, work, outcome, decided=decided)
@@ -77,15 +79,15 @@ async def _dispatch(desk: Desk, attempt: Attempt, known: Job | None) -> Result:
             pause = min(pause * 2, PAUSE_MAX_SECONDS)
 
 
-async def _send(desk: Desk, work: Job) -> Outcome | None:
+async def _send(desk: Desk, work: Job) -> Answered | None:
     """Hand one attempt to its provider; ``None`` when the store did not let us arm it."""
     attempt = work.attempt
     client = desk.providers.get(attempt.provider)
     if client is None:
-        return NotSent("the provider is no longer configured")
+        return Answered(outcome=NotSent("the provider is no longer configured"))
     held = desk.condition(attempt.provider).held
     if held is not None:
-        return NotSent(f"the provider is held: {held}")
+        return Answered(outcome=NotSent(f"the provider is held: {held}"))
     now = desk.clock()
     mark = secrets.token_hex(8)  # of this transmission: another dispatch of the attempt has another
     request = AddRequest(service=attempt.provider_service, fields=work.fields, idempotency_key=None)
@@ -99,19 +101,21 @@ async def _send(desk: Desk, work: Job) -> Outcome | None:
             return False
 
     began = time.perf_counter()
-    outcome = await client.place(request, arm_it)
+    said = await client.place(request, arm_it, now=now)
     point("judged", "add")
     note_wait(time.perf_counter() - began)
-    if isinstance(outcome, Fenced):
-        return NotSent(f"the books could not be written: {store_away[0]}") if store_away else None
-    return outcome
+    if isinstance(said, Fenced):
+        why = f"the books could not be written: {store_away[0]}" if store_away else ""
+        return Answered(outcome=NotSent(why)) if why else None
+    return said
 
 
-async def _decide(desk: Desk, work: Job, outcome: Outcome, *, text: str) -> Decided | None:
+async def _decide(desk: Desk, work: Job, said: Answered, *, text: str) -> Decided | None:
     """Store a verdict, again and again while the store cannot take it: it is known here and nowhere else."""
-    now = desk.clock()
+    now, outcome = desk.clock(), said.outcome
     verdict = Verdict(
         outcome=outcome,
+        evidence=None if said.exchange is None else write_exchange(said.exchange),
         go_on=isinstance(outcome, NotSent) and now - work.created_at < desk.queue_seconds * 1000,
         failure=text,
         owner=desk.owner,

@@ -49,6 +49,15 @@ _ORDER_NAMES: Final = frozenset({"order", "order_id", "orderid"})
 _FRACTION: Final = re.compile(r"[0-9]+\.[0-9]*", re.ASCII)
 
 
+class Timing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """When each phase of a transmission was reached, in ms from its beginning; None where it never was."""
+
+    fence: int | None = None  # the connection stood, and the right to send was asked for
+    armed: int | None = None  # that was committed; the first byte left
+    answered: int | None = None  # the head of the answer was here
+    ended: int | None = None  # the last byte, or whatever ended it
+
+
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What was observed of one transmission."""
 
@@ -58,6 +67,9 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     complete: bool = False  # whether the body ended as its framing said
     framed: bool = False  # whether it had a framing: Content-Length or chunked, not just the connection's end
     location: str | None = None  # of a redirect
+    content_type: str | None = None
+    retry_after: str | None = None
+    timing: Timing = Timing()
     url: str = ""  # where it was sent
     failure: str = ""  # what went wrong in our own words, keys struck out
 

@@ -13,6 +13,7 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 
 from gateway.core.answers import read_reply
+from gateway.core.exchange import Exchange, exchange_of
 from gateway.core.fields import HttpRequest
 from gateway.core.messages import (
     Action,
@@ -24,11 +25,11 @@ from gateway.core.messages import (
     Unreadable,
     action_of,
 )
-from gateway.core.outcome import Evidence, NotSent, Outcome, Rejected, Unknown, classify_add
+from gateway.core.outcome import Evidence, NotSent, Rejected, Unknown, classify_add
 from gateway.core.requests import write_request
 from gateway.providers.limits import Gate, NoTurn, Pacer
 from gateway.providers.retry import Budget, retry_read
-from gateway.providers.said import Failed, Fenced
+from gateway.providers.said import Answered, Failed, Fenced
 from gateway.providers.strike import Strike
 from gateway.providers.upstream import REPLY_BYTES_MAX, SERVICES_BYTES_MAX, Upstream
 from gateway.providers.wire import Closed, Fence, Limits, exchange, open_transport, tls_context
@@ -99,8 +100,8 @@ class ProviderClient:
         self._count(action_of(request), _word(said), began)
         return said
 
-    async def place(self, request: AddRequest, arm: Callable[[], Awaitable[bool]]) -> Outcome | Fenced:
-        """Hand over one order.
+    async def place(self, request: AddRequest, arm: Callable[[], Awaitable[bool]], *, now: int) -> Answered | Fenced:
+        """Hand over one order; `now`, in ms since the epoch, is kept with what is observed.
 
         `arm` commits the right to send it, right before the first byte; where it answers False nothing is sent and
         the answer is Fenced; where it raises nothing is sent either, and the answer says so. A caller that is cancelled
@@ -114,14 +115,16 @@ class ProviderClient:
         began = asyncio.get_running_loop().time()
         try:
             async with self._orders.turn():
-                evidence = await self._on_fresh(request, fence=fence)
-            outcome: Outcome | Fenced = self._without_key(classify_add(self._struck(evidence), self.upstream.errors))
+                evidence = self._struck(await self._on_fresh(request, fence=fence))
+            outcome = self._without_key(classify_add(evidence, self.upstream.errors))
+            said: Answered | Fenced = Answered(outcome=outcome, exchange=self._kept(request, evidence, at=now))
         except NoTurn as error:
-            outcome = NotSent(str(error))
+            said = Answered(outcome=NotSent(str(error)))
         except Closed:
-            outcome = Fenced()
-        self._count(Action.ADD, type(outcome).__name__.lower(), began)
-        return outcome
+            said = Fenced()
+        word = type(said.outcome if isinstance(said, Answered) else said).__name__.lower()
+        self._count(Action.ADD, word, began)
+        return said
 
     async def _ask_once(self, request: Request) -> Reply | Unreadable | Failed:
         times = self.upstream.timeouts
@@ -190,9 +193,20 @@ class ProviderClient:
             evidence,
             body=self._strike.body(evidence.body),
             url=self._strike.text(evidence.url),
-            location=None if evidence.location is None else self._strike.text(evidence.location),
+            location=self._strike_header(evidence.location),
+            content_type=self._strike_header(evidence.content_type),
+            retry_after=self._strike_header(evidence.retry_after),
             failure=self._strike.text(evidence.failure),
         )
+
+    def _strike_header(self, value: str | None) -> str | None:
+        return None if value is None else self._strike.text(value)
+
+    def _kept(self, request: AddRequest, evidence: Evidence, *, at: int) -> Exchange:
+        """What the books keep of an exchange; escapes that hid the key in the body are gone from its text."""
+        kept = exchange_of(request.service, request.fields, evidence, at=at)
+        asked = tuple((name, self._strike.text(value)) for name, value in kept.asked)
+        return msgspec.structs.replace(kept, asked=asked, body=self._strike.text(kept.body))
 
     def _without_key(self, said: T) -> T:
         """The same, once more: escapes that hid the key in the body are gone from what was read."""

@@ -2,6 +2,9 @@
 
 import msgspec
 
+from gateway.core.exchange import Exchange
+from gateway.core.outcome import Outcome
+
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True):
     """No answer: nothing reached us that could be read as one."""
@@ -13,3 +16,10 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
 
 class Fenced(msgspec.Struct, frozen=True):
     """The store did not let us arm the attempt: somebody else has it, and nothing was sent."""
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of an order that was handed over, and the exchange that proves it."""
+
+    outcome: Outcome
+    exchange: Exchange | None = None  # None when it did not come to one: no turn was to be had

@@ -17,7 +17,7 @@ import httpcore
 import httpx
 
 from gateway.core.fields import HttpRequest
-from gateway.core.outcome import Evidence
+from gateway.core.outcome import Evidence, Timing
 from gateway.points import point
 from gateway.providers.addresses import GuardedBackend
 from gateway.providers.upstream import Upstream
@@ -31,6 +31,8 @@ ARMED_SECONDS_MAX: Final = 5.0
 # Connections kept for reads beside those in use; panels close theirs after a minute at most.
 KEEPALIVE_MAX: Final = 4
 KEEPALIVE_SECONDS: Final = 30.0
+# Headers of an answer that say something beside its status.
+KEPT_HEADERS: Final = ("location", "content-type", "retry-after")
 _HEADERS_BEGIN: Final = "send_request_headers.started"
 
 Fence = Callable[[], Awaitable[None]]
@@ -111,13 +113,17 @@ async def exchange(
         failure = _in_words(error, limits)
     if seen.closed:
         raise Closed
+    seen.reached("ended")
     return Evidence(
         sent=seen.sent,
         status=seen.status,
         body=bytes(seen.body),
         complete=complete,
         framed=seen.framed,
-        location=seen.location,
+        location=seen.headers.get("location"),
+        content_type=seen.headers.get("content-type"),
+        retry_after=seen.headers.get("retry-after"),
+        timing=Timing(**seen.timing),
         url=address,
         failure=seen.failure or failure,
     )
@@ -156,9 +162,15 @@ class _Seen:
         self.status: int | None = None
         self.body = bytearray()
         self.framed = False
-        self.location: str | None = None
+        self.headers: dict[str, str] = {}  # those of KEPT_HEADERS that came
+        self.timing: dict[str, int] = {}
         self.fence = fence
         self._armed_max = armed_max
+        self._began = asyncio.get_running_loop().time()
+
+    def reached(self, phase: str) -> None:
+        """Note when a phase was reached."""
+        self.timing[phase] = int((asyncio.get_running_loop().time() - self._began) * 1000)
 
     async def trace(self, event: str, info: dict[str, Any]) -> None:  # noqa: ARG002 - httpcore's signature
         """The hook of httpcore; only the moment before the first byte matters."""
@@ -169,7 +181,9 @@ class _Seen:
             raise SecondSend("the request would have been sent twice")
         self.sent = True  # First: what is cut off while the store commits counts as sent.
         if self.fence is not None:
+            self.reached("fence")
             await self._arm(self.fence)
+            self.reached("armed")
             point("armed", event)
 
     async def _arm(self, fence: Fence) -> None:
@@ -216,7 +230,8 @@ def _request(http: HttpRequest, address: str, limits: Limits, *, seen: "_Seen") 
 async def _read(response: httpx.Response, seen: _Seen, bytes_max: int) -> None:
     """The head, then the body as it came, up to the cap."""
     seen.status = response.status_code
-    seen.location = response.headers.get("location")
+    seen.reached("answered")
+    seen.headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
     chunked = "chunked" in response.headers.get("transfer-encoding", "").lower()
     seen.framed = chunked or "content-length" in response.headers
     async for part in response.aiter_raw():

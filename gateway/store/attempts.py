@@ -45,6 +45,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """An outcome and what the dispatcher makes of it."""
 
     outcome: Outcome
+    evidence: str | None = None  # the redacted exchange it was read from, as core/exchange.py writes it
     go_on: bool  # whether routes that could not be reached are worth another round
     failure: str  # for the user, should the order be dropped
     owner: str  # who will send the next attempt
@@ -108,10 +109,19 @@ def arm(attempt: Attempt, *, now: int, mark: str = "") -> Steps[bool]:
     return True
 
 
-def resolve(
-    attempt: Attempt, state: AttemptState, *, reason: str, now: int, upstream_order: str | None = None
+def resolve(  # noqa: PLR0913 - all that a verdict writes
+    attempt: Attempt,
+    state: AttemptState,
+    *,
+    reason: str,
+    now: int,
+    upstream_order: str | None = None,
+    evidence: str | None = None,
 ) -> Steps[bool]:
-    """Move an attempt as the table allows; ``False`` when it has moved meanwhile, and nothing was written."""
+    """Move an attempt as the table allows; ``False`` when it has moved meanwhile, and nothing was written.
+
+    Without ``evidence`` the row keeps what it has: a later word about an attempt does not wipe out its exchange.
+    """
     rows = yield Query(
         "attempt_resolve",
         {
@@ -120,6 +130,7 @@ def resolve(
             "state_before": attempt.state.value,
             "upstream_order": upstream_order,
             "reason": reason[:REASON_MAX],
+            "evidence": evidence,
             "now": now,
         },
     )
@@ -138,7 +149,9 @@ def decide(attempt: Attempt, verdict: Verdict, *, now: int) -> Steps[Decided]:
     if not may_become(current.state, target):
         return Decided(state=locked.order.state, next=_planned_by(rows, verdict.owner))
     upstream = outcome.upstream_order if isinstance(outcome, Accepted) else None
-    yield from resolve(current, target, reason=_why(outcome), now=now, upstream_order=upstream)
+    yield from resolve(
+        current, target, reason=_why(outcome), now=now, upstream_order=upstream, evidence=verdict.evidence
+    )
     match outcome:
         case Accepted():
             yield from _accept(locked, mine, outcome, verdict=verdict, now=now)

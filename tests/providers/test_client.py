@@ -6,7 +6,6 @@ from decimal import Decimal
 import pytest
 
 from gateway.core.messages import (
-    AddRequest,
     BalanceReply,
     BalanceRequest,
     CancelReply,
@@ -16,61 +15,12 @@ from gateway.core.messages import (
     ServicesRequest,
     Unreadable,
 )
-from gateway.core.outcome import Accepted, NotSent, Rejected, Unknown
-from gateway.core.rejections import RejectKind
-from gateway.providers.client import ProviderClient
+from gateway.core.outcome import Accepted, NotSent, Unknown
 from gateway.providers.said import Failed, Fenced
-from gateway.providers.upstream import Timeouts, Upstream
+from gateway.providers.upstream import Timeouts
 from tests.providers import misdeeds
+from tests.providers.clients import BALANCE, Client, no, place, yes
 from tests.providers.misdeeds import GOOD, Line, Misdeed, misdoer, whole
-
-ORDER = AddRequest(service="101", fields=(("link", "https://social.example/1"), ("quantity", "100")))
-BALANCE = b'{"balance":"5","currency":"USD"}'
-
-
-class Heard:
-    """Remembers what it is told."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[str, str]] = []
-        self.retries = 0
-
-    def upstream_call(self, provider: str, action: str, outcome: str, *, seconds: float) -> None:
-        """Remember a call."""
-        assert provider == "panel-a"
-        assert seconds >= 0
-        self.calls.append((action, outcome))
-
-    def upstream_retry(self, provider: str) -> None:
-        """Count a repeat."""
-        assert provider == "panel-a"
-        self.retries += 1
-
-
-class Client(ProviderClient):
-    """A client of a test, with what it told."""
-
-    def __init__(self, url: str, **changes: object) -> None:
-        self.told = Heard()
-        values: dict[str, object] = {
-            "timeouts": Timeouts(connect=0.5, write=0.5, total=0.5, total_read=0.5),
-            "requests_per_second": Decimal(1000),
-            "allow_private": True,
-            "key": "secret-key",
-            **changes,
-        }
-        there = Upstream(name="panel-a", url=url, currency="USD", **values)  # type: ignore[arg-type] # by name
-        super().__init__(there, self.told)
-
-
-async def yes() -> bool:
-    """Armed."""
-    return True
-
-
-async def no() -> bool:
-    """Somebody else has it."""
-    return False
 
 
 def in_turn(*misdeeds_in_turn: Misdeed) -> Misdeed:
@@ -99,7 +49,7 @@ async def test_order_is_placed_once_on_a_connection_of_its_own() -> None:
     """The panel gets one whole request that asks to close, uncompressed."""
     async with misdoer(whole(GOOD)) as there:
         client = Client(there.url)
-        assert await client.place(ORDER, yes) == Accepted("12345")
+        assert await place(client) == Accepted("12345")
         assert client.told.calls == [("add", "accepted")]
         (request,) = there.heard
         lower = request.lower()
@@ -115,7 +65,7 @@ async def test_order_that_somebody_else_has_is_not_sent() -> None:
     """The compare-and-set was lost: not one byte."""
     async with misdoer(whole(GOOD)) as there:
         client = Client(there.url)
-        assert await client.place(ORDER, no) == Fenced()
+        assert await place(client, no) == Fenced()
         await asyncio.sleep(0.05)
         assert there.heard == []
 
@@ -125,7 +75,7 @@ async def test_order_is_never_repeated(misdeed: Misdeed) -> None:
     """However tempting the error."""
     async with misdoer(misdeed) as there:
         client = Client(there.url)
-        assert isinstance(await client.place(ORDER, yes), Unknown)
+        assert isinstance(await place(client), Unknown)
         assert (there.connections, client.told.retries) == (1, 0)
 
 
@@ -137,7 +87,7 @@ async def test_unreachable_panel_is_never_sent() -> None:
         asked.append(True)
         return True
 
-    assert isinstance(await Client("http://127.0.0.1:1/").place(ORDER, arm), NotSent)
+    assert isinstance(await place(Client("http://127.0.0.1:1/"), arm), NotSent)
     assert asked == []
 
 
@@ -148,7 +98,7 @@ async def test_order_whose_arming_fails_is_never_sent() -> None:
         raise RuntimeError("the books are away")
 
     async with misdoer(whole(GOOD)) as there:
-        outcome = await Client(there.url).place(ORDER, arm)
+        outcome = await place(Client(there.url), arm)
         assert outcome == NotSent("arming failed: RuntimeError: the books are away")
         await asyncio.sleep(0.05)
         assert there.heard == []
@@ -165,7 +115,7 @@ async def test_cancelling_while_arming_lets_the_commit_end_and_sends_nothing() -
         return True
 
     async with misdoer(whole(GOOD)) as there:
-        placing = asyncio.create_task(Client(there.url).place(ORDER, arm))
+        placing = asyncio.create_task(place(Client(there.url), arm))
         await began.wait()
         placing.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -179,7 +129,7 @@ async def test_cancelling_while_waiting_sends_nothing_again() -> None:
     """The panel has the order once, and its attempt stays armed in the books."""
     silent, arrived = silence()
     async with misdoer(silent) as there:
-        placing = asyncio.create_task(Client(there.url).place(ORDER, yes))
+        placing = asyncio.create_task(place(Client(there.url), yes))
         await arrived.wait()
         placing.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -306,50 +256,6 @@ async def test_cancel_is_told_once() -> None:
         assert (said.sent, there.connections) == (True, 1)
 
 
-async def test_key_is_struck_out_of_everything_that_is_kept() -> None:
-    """Panels have been seen to repeat it, in more than one spelling (Q88)."""
-    body = b'{"error":"Bad link for secret-key c2VjcmV0LWtleQ=="}'
-    async with misdoer(whole(body)) as there:
-        client = Client(there.url)
-        outcome = await client.place(ORDER, yes)
-        assert isinstance(outcome, Rejected)
-        assert outcome.text == "Bad link for [key] [key]"
-        assert "secret-key" not in repr(client.upstream)
-
-
-@pytest.mark.parametrize("body", [b'{"error":"Bad link, se\\/cret+key"}', b'{"error":"Bad link, \\u0073e/cret+key"}'])
-async def test_key_that_comes_back_escaped_is_struck_out_as_well(body: bytes) -> None:
-    """PHP puts a backslash before a slash, and any letter may be written as a number."""
-    async with misdoer(whole(body)) as there:
-        client = Client(there.url, key="se/cret+key")
-        outcome = await client.place(ORDER, yes)
-        assert outcome == Rejected(RejectKind.LINK, "Bad link, [key]")
-        assert await client.ask(BalanceRequest()) == ErrorReply("Bad link, [key]")
-        await client.aclose()
-
-
-async def test_key_in_a_redirect_is_struck_out() -> None:
-    """A panel asked by GET sends its whole query along."""
-    async with misdoer(whole(b"", b"302 Found", b"\r\nLocation: https://x.example/login?key=se%2fcret%2Bkey")) as there:
-        client = Client(there.url, key="se/cret+key")
-        said = await client.ask(BalanceRequest())
-        assert isinstance(said, Failed)
-        assert said.why == "HTTP 302, redirected to https://x.example/login?key=[key]: configure that address"
-        outcome = await client.place(ORDER, yes)
-        assert outcome == Unknown("HTTP 302 to 'https://x.example/login?key=[key]'")
-        await client.aclose()
-
-
-async def test_key_is_struck_out_before_a_text_is_cut() -> None:
-    """Or half of it would stay at the cut."""
-    long = b"\r\nLocation: https://x.example/" + b"a" * 176 + b"secret-key"
-    async with misdoer(whole(b"", b"302 Found", long)) as there:
-        outcome = await Client(there.url).place(ORDER, yes)
-        assert isinstance(outcome, Unknown)
-        assert "aaa[key]" in outcome.why
-        assert "secr" not in outcome.why
-
-
 async def test_long_list_is_read_and_an_endless_one_cut() -> None:
     """Several megabytes are a list; everything else is capped at one."""
     rows = ",".join(f'{{"service":{n},"name":"{"x" * 400}","rate":"1","min":1,"max":9}}' for n in range(5000))
@@ -371,7 +277,7 @@ async def test_private_address_is_refused_unless_it_is_allowed() -> None:
             there.url.replace("127.0.0.1", "2130706433"),
         ):
             client = Client(url, allow_private=False)
-            outcome = await client.place(ORDER, yes)
+            outcome = await place(client)
             assert isinstance(outcome, NotSent), url
             assert "private" in outcome.why
         assert there.connections == 0
@@ -391,5 +297,5 @@ async def test_orders_wait_for_their_turn() -> None:
 
     async with misdoer(slow) as there:
         client = Client(there.url, concurrency=2)
-        await asyncio.gather(*(client.place(ORDER, yes) for _ in range(8)))
+        await asyncio.gather(*(place(client) for _ in range(8)))
     assert running[1] == 2

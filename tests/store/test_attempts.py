@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from gateway.core.attempt import Attempt, AttemptState
+from gateway.core.exchange import exchange_of, write_exchange
 from gateway.core.order import Order, OrderState
-from gateway.core.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
+from gateway.core.outcome import Accepted, Evidence, NotSent, Outcome, Rejected, Unknown
 from gateway.core.rejections import RejectKind
 from gateway.core.routing import PlannedRoute
 from gateway.core.user import User
@@ -18,6 +19,7 @@ from gateway.store.engine import ConstraintBroken, Store
 from gateway.store.orders import NewOrder, place, show
 from gateway.store.owners import OWNER_DEAD_MS, beat, doubt, leave, left_planned, stale, take_over
 from gateway.store.users import Choices, create_user, credit_user, list_users
+from tests.store.trade import ask
 
 NOW = 1_700_000_000_000
 ROUTES = tuple(
@@ -202,3 +204,29 @@ async def test_second_run_of_an_arming_finds_the_first(store: Store, user: User)
     assert [await store.run(command) for _ in range(3)] == [True, True, True]
     await decided(store, attempt, Unknown("time is up"))
     assert not await store.run(command)
+
+
+async def test_evidence_is_written_with_the_verdict_and_stays(store: Store, user: User, database_url: str) -> None:
+    """No verdict without its exchange; a later word without one leaves what was kept, one with its own replaces it."""
+
+    async def kept() -> str | None:
+        rows = await ask(database_url, "SELECT id, evidence FROM attempts")
+        found = dict(rows)[attempt.id]
+        return None if found is None else str(found)
+
+    attempt = await placed(store, user)
+    await store.run(partial(arm, attempt, now=NOW))
+    assert await kept() is None
+    said = write_exchange(exchange_of("1", (("link", "\x00é"),), Evidence(sent=True, body=b"\x00\xff"), at=NOW))
+    verdict = Verdict(outcome=Unknown("?"), evidence=said, go_on=False, failure="", owner="me", poll_at=NOW)
+    await store.run(partial(decide, attempt, verdict, now=NOW))
+    assert await kept() == said
+    await decided(store, attempt, Accepted("77"))
+    assert await kept() == said
+    other = await placed(store, user, 6)
+    await store.run(partial(arm, other, now=NOW))
+    attempt = other
+    for evidence, outcome in (("{}", Unknown("?")), (said, Accepted("78"))):
+        later = msgspec.structs.replace(verdict, outcome=outcome, evidence=evidence)
+        await store.run(partial(decide, other, later, now=NOW))
+        assert await kept() == evidence

@@ -24,7 +24,8 @@ FROM attempts WHERE order_id = :order_id ORDER BY n
 SELECT order_id FROM attempts WHERE provider = :provider AND upstream_order = :upstream_order
 
 -- name: attempt_resolve
-UPDATE attempts SET state = :state, upstream_order = :upstream_order, reason = :reason, resolved_at = :now
+UPDATE attempts SET state = :state, upstream_order = :upstream_order, reason = :reason, resolved_at = :now,
+  evidence = COALESCE(:evidence, evidence)
 WHERE id = :id AND state = :state_before RETURNING id
 
 -- name: attempts_planned_of
