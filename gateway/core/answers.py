@@ -129,7 +129,9 @@ def _read(request: Request, value: Json, dialect: ProviderDialect) -> Reply | No
             return _one_status(request.order, value, dialect)
         case MultiStatusRequest():
             rows = _by_id(request.orders, value, ("order", "order_id", "id"))
-            return None if rows is None else MultiStatusReply(tuple((i, _status_or_error(v, dialect)) for i, v in rows))
+            return (
+                None if rows is None else MultiStatusReply(tuple((i, _status_or_error(i, v, dialect)) for i, v in rows))
+            )
         case RefillRequest() | MultiRefillRequest():
             return _read_refill(request, value)
         case RefillStatusRequest() | OrderRefillStatusRequest() | MultiRefillStatusRequest():
@@ -144,20 +146,20 @@ def _read(request: Request, value: Json, dialect: ProviderDialect) -> Reply | No
 
 def _one_status(order: str, value: Json, dialect: ProviderDialect) -> Reply | None:
     """One order's status, whether it comes alone, wrapped, keyed by its id or as the only row of a list."""
-    status = _status(value, dialect)
+    status = _status(order, value, dialect)
     if status is not None:
         return status
     rows = _by_id((order,), value, ("order", "order_id", "id"))
-    return _status_or_error(rows[0][1], dialect) if rows else None
+    return _status_or_error(order, rows[0][1], dialect) if rows else None
 
 
-def _status(value: Json, dialect: ProviderDialect) -> StatusReply | None:
-    """A row of a status reply, or None where the row has no status in it."""
+def _status(order: str, value: Json, dialect: ProviderDialect) -> StatusReply | None:
+    """A row of a status reply, or None where the row has no status in it, or names another order than it is for."""
     for _ in _WRAPPERS:  # At most so deep.
         if not isinstance(value, dict) or _said_of_order(value):
             break
         value = first_of(value, ("data", "result", "order"))
-    if not isinstance(value, dict) or not _said_of_order(value):
+    if not isinstance(value, dict) or not _said_of_order(value) or _of_another(order, value):
         return None
     word = as_text(first_of(value, _STATUS_NAMES)) or ""
     start = as_whole(first_of(value, _START_NAMES), decimal_comma=dialect.decimal_comma)
@@ -184,8 +186,15 @@ def _said_of_order(value: dict[str, Json]) -> bool:
     )
 
 
-def _status_or_error(value: Json, dialect: ProviderDialect) -> StatusReply | ErrorReply:
-    return _status(value, dialect) or ErrorReply(find_error_text(value) or "no status")
+def _of_another(order: str, row: dict[str, Json]) -> bool:
+    """Whether a row says itself that it is of another order (RELIABILITY.md U22); plain `id` may be anything's."""
+    named = first_of(row, ("order", "order_id"))
+    found = as_id(first_of(named, ("id", "order_id")) if isinstance(named, dict) else named)
+    return found is not None and found != order
+
+
+def _status_or_error(order: str, value: Json, dialect: ProviderDialect) -> StatusReply | ErrorReply:
+    return _status(order, value, dialect) or ErrorReply(find_error_text(value) or "no status")
 
 
 def _by_id(asked: tuple[str, ...], value: Json, names: tuple[str, ...]) -> list[tuple[str, Json]] | None:

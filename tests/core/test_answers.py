@@ -68,6 +68,10 @@ def junk(body: str) -> Unreadable:
         (ONE, '{"error":"Incorrect order ID"}', ErrorReply("Incorrect order ID")),
         (ONE, '{"2":{"status":"Completed"}}', junk('{"2":{"status":"Completed"}}')),
         (ONE, '{"status":"Completed","error":"no","remains":"0"}', ErrorReply("no")),
+        # one that says itself that it is of another order; `id` may be of anything
+        (ONE, f'{{"order":1,"id":9,{FULL[1:]}', FULL_READ),
+        (ONE, f'{{"order_id":"2",{FULL[1:]}', junk(f'{{"order_id":"2",{FULL[1:]}')),
+        (ONE, f'{{"order":{{"id":2}},{FULL[1:]}', junk(f'{{"order":{{"id":2}},{FULL[1:]}')),
         (ONE, '{"data":' * 9 + FULL + "}" * 9, junk('{"data":' * 9 + FULL + "}" * 9)),
         # multi status
         (TWO, '{"data":' * 9 + "{}" + "}" * 9, junk('{"data":' * 9 + "{}" + "}" * 9)),
@@ -75,6 +79,8 @@ def junk(body: str) -> Unreadable:
          MultiStatusReply((("1", FULL_READ), ("2", ErrorReply("Incorrect order ID"))))),
         (TWO, f'{{"1":{FULL},"3":{FULL}}}', MultiStatusReply((("1", FULL_READ),))),
         (TWO, f'[{{"order":"2",{FULL[1:]},"x"]', MultiStatusReply((("2", FULL_READ),))),
+        (TWO, f'{{"1":{{"order":2,{FULL[1:]},"2":{FULL}}}',
+         MultiStatusReply((("1", ErrorReply("no status")), ("2", FULL_READ)))),
         (TWO, f'{{"orders":{{"1":{FULL},"2":"Incorrect order ID"}}}}',
          MultiStatusReply((("1", FULL_READ), ("2", ErrorReply("Incorrect order ID"))))),
         (TWO, "[]", MultiStatusReply(())),

@@ -4,8 +4,8 @@ import json
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +28,9 @@ _PROVIDER: Final[Mapping[str, Any]] = {
     "poll_seconds": 0.2,
     "refresh_seconds": 3600,
 }
-_TIMEOUTS: Final = {"connect": 0.5, "write": 0.5, "total": 0.8, "total_read": 0.8}
+# Generous, because the machine may be busy; a row about a deadline has a short one.
+_TIMEOUTS: Final = {"connect": 3, "write": 3, "total": 6, "total_read": 6}
+SHORT: Final[Mapping[str, Any]] = {"panel-a": {"timeouts": {"connect": 0.5, "total": 0.8}}}
 _SERVICES: Final = {
     "1": {"routes": ["panel-a/101", "panel-b/2001"], "markup": {"percent": 50}},
     "2": {"routes": ["panel-a/106"]},
@@ -43,6 +45,18 @@ class Side:
     def __init__(self, panel: SimulatedPanel, proxy: FaultProxy) -> None:
         self.panel = panel
         self.proxy = proxy
+        self._home = proxy.target
+
+    @contextmanager
+    def replaced_by(self, port: int) -> Iterator[None]:
+        """Another server stands in the panel's place; connections that are kept end."""
+        self.proxy.target = ("127.0.0.1", port)
+        self.proxy.cut("close")
+        try:
+            yield
+        finally:
+            self.proxy.target = self._home
+            self.proxy.cut("close")
 
     def placed(self) -> list[str]:
         """The links it has an order for, one for each order."""
@@ -93,7 +107,7 @@ class Trial:
             "GATEWAY_PORT": "0",
             "GATEWAY_METRICS_PORT": "0",
             "GATEWAY_DRAIN_SECONDS": "3",
-            "GATEWAY_ANSWER_WITHIN": "0.4",
+            "GATEWAY_ANSWER_WITHIN": "6",
             "PANEL_A_KEY": self.a.panel.key,
             "PANEL_B_KEY": self.b.panel.key,
             **{f"GATEWAY_{name.upper()}": value for name, value in variables.items()},
@@ -157,8 +171,10 @@ class Trial:
 
             async def settled() -> bool:
                 open_states = {"reserved", "placing", "unknown", "active"}.difference(last)
-                rows = await self.rows("SELECT state FROM orders")
-                return house.gateway.desk.at_work == 0 and not any(row["state"] in open_states for row in rows)
+                left = {row["state"] for row in await self.rows("SELECT state FROM orders")} & open_states
+                if left == {"active"}:
+                    self.ahead += 3600.0  # an old order is asked about once an hour
+                return house.gateway.desk.at_work == 0 and not left
 
             await until(settled)
         faults = await self.faults()
