@@ -8,7 +8,7 @@ import pytest
 
 from tests.fault_proxy import LimitData, ResetPeer, Timeout
 from tests.gateway_process import Caller
-from tests.matrix.trial import CHARGE, Trial
+from tests.matrix.trial import CHARGE, SHORT, Trial
 from tests.providers import misdeeds
 from tests.providers.misdeeds import Misdoer, misdoer, whole
 from tests.world import balance, until
@@ -69,7 +69,7 @@ async def test_u5_reset_or_end_on_accept_is_in_doubt(trial: Trial) -> None:
 async def test_u6_u7_answer_that_never_comes_is_in_doubt_whether_the_order_exists_or_not(trial: Trial) -> None:
     """Read, then FIN, RST or silence; done or not done: the same to us, and never sent again."""
     links = []
-    async with trial.gateway() as house:
+    async with trial.gateway(trial.settings(panels=SHORT)) as house:
         call = await house.user()
         for name in ("close", "reset", "silent"):
             for processed in (True, False):
@@ -100,7 +100,7 @@ async def test_u8_half_an_answer_is_in_doubt(trial: Trial) -> None:
 
 async def test_u9_byte_drip_and_silence_are_cut_at_the_deadline(trial: Trial) -> None:
     """A byte now and then outlives no total deadline, and the user does not even wait for that."""
-    settings = trial.settings(answer_within="0.2")
+    settings = trial.settings(panels=SHORT, answer_within="0.2")
     async with trial.gateway(settings) as house:
         call = await house.user()
         trial.a.panel.switch("drip", "100", action="add", times=1)
@@ -110,9 +110,8 @@ async def test_u9_byte_drip_and_silence_are_cut_at_the_deadline(trial: Trial) ->
         await in_doubt(trial, call, LINK + "silent")
         assert 0.7 < asyncio.get_running_loop().time() - began < 3.0
         async with misdoer(misdeeds.endless_continue) as there:
-            trial.a.proxy.target = ("127.0.0.1", there.port)
-            await in_doubt(trial, call, LINK + "continue")
-        trial.a.proxy.target = ("127.0.0.1", _port_of(trial))
+            with trial.a.replaced_by(there.port):
+                await in_doubt(trial, call, LINK + "continue")
     await all_in_doubt(trial, [LINK + "drip", LINK + "silent", LINK + "continue"])
     assert trial.a.placed() == [LINK + "drip", LINK + "silent"]
 
@@ -252,16 +251,11 @@ async def test_u14_redirect_is_never_followed(small_trial: Trial, status: str) -
 async def at_misdoer(trial: Trial, call: Caller, link: str, *, status: str, location: str) -> Any:
     """What an add is answered while the first panel redirects; it is asked once."""
     async with misdoer(whole(b"", status.encode(), b"\r\nLocation: " + location.encode())) as there:
-        trial.a.proxy.target = ("127.0.0.1", there.port)
-        answer = await trial.add(call, link)
+        with trial.a.replaced_by(there.port):
+            answer = await trial.add(call, link)
         assert len(_adds(there)) == 1
-    trial.a.proxy.target = ("127.0.0.1", _port_of(trial))
     return answer
 
 
 def _adds(there: Misdoer) -> list[bytes]:
     return [heard for heard in there.heard if b"action=add" in heard]
-
-
-def _port_of(trial: Trial) -> int:
-    return int(trial.a.panel.url.rpartition(":")[2].partition("/")[0])

@@ -4,7 +4,7 @@ import asyncio
 import time
 from decimal import Decimal
 
-from tests.matrix.trial import Trial
+from tests.matrix.trial import SHORT, Trial
 from tests.world import balance, status_of, until
 
 LINK = "https://social.example/u"
@@ -27,7 +27,7 @@ async def test_u1_refused_connection_goes_to_the_next_route_at_once(trial: Trial
 async def test_u2_unanswered_connection_goes_to_the_next_route_after_its_time(small_trial: Trial) -> None:
     """A full backlog: given up after the connect timeout, then the second panel."""
     trial = small_trial
-    async with trial.gateway() as house:
+    async with trial.gateway(trial.settings(panels=SHORT)) as house:
         call = await house.user()
         trial.a.proxy.ignore()
         placed = await trial.add(call, LINK)
