@@ -35,7 +35,9 @@ from gateway.store.ids import GAP_MAX, IdBlock
 from gateway.store.owners import leave
 from gateway.store.store import open_store
 from gateway.store.users import users_elsewhere
+from gateway.web.apipage.page import Facts
 from gateway.web.health import health_routes
+from gateway.web.pages import page_routes
 from gateway.web.panel import panel_endpoint
 from gateway.web.server import Address, Listener
 
@@ -101,7 +103,10 @@ class Gateway:
         )
         self._jobs: list[asyncio.Task[None]] = []
         self._draining = False
-        self.listener = Listener(Address(environment.host, environment.port), [panel_endpoint(self.desk, self._keys)])
+        facts = Facts(currency=self.currency, answer_within=environment.answer_within)
+        self.listener = Listener(
+            Address(environment.host, environment.port), [panel_endpoint(self.desk, self._keys), *page_routes(facts)]
+        )
         self.health = Listener(
             Address(environment.metrics_host, environment.metrics_port), health_routes(self.metrics, self.obstacles)
         )

@@ -9,6 +9,7 @@ from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from textwrap import indent
 from urllib.parse import urlencode
 
 import msgspec
@@ -16,7 +17,6 @@ import rich_click as click
 
 from gateway.app import Gateway
 from gateway.cli.session import command, config_path, now
-from gateway.cli.snippets import snippets
 from gateway.core.errors import GatewayError
 from gateway.core.keys import RANDOM_BYTES, hash_key, make_key, shown_part
 from gateway.logs import configure_logs
@@ -25,11 +25,13 @@ from gateway.settings.load import Settings, load_settings
 from gateway.settings.secrets import kept_secret
 from gateway.store.keys import NewKey, create_key
 from gateway.store.users import Choices, create_user, credit_user
+from gateway.web.apipage.samples import SAMPLES
 
 USER = "demo-panel"
 CREDIT = 10_000_000_000  # units: 100 of the currency
 LINK = "https://social.example/someone"
 WAIT_SECONDS = 40.0  # for the first order to be completed
+SHOWN = 3  # samples; the page has all of them
 PANELS = (("PANEL_A", "panel-a"), ("PANEL_B", "panel-b"))
 
 
@@ -71,7 +73,9 @@ async def _demo(folder: Path, port: int, *, once: bool) -> None:
         url = f"{gateway.listener.address}/api/v2"
         click.echo(f"  {'gateway':<9} {url}\n  {'metrics':<9} {gateway.health.address}/metrics\n")
         await _first_order(Caller(url, key), ended)
-        click.echo(snippets(url, key))
+        for sample in SAMPLES[:SHOWN]:
+            click.echo(f"{sample.language}\n{indent(sample.write(url, key), '  ')}")
+        click.echo(f"everything about the API: {gateway.listener.address}/")
         if not once:
             click.echo("Ctrl-C ends all of it; nothing is kept.")
             await ended.wait()

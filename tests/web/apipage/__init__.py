@@ -1,0 +1,1 @@
+"""Proofs about the API page and its OpenAPI document."""
