@@ -7,6 +7,7 @@ from gateway.cli.catalogue import catalogue
 from gateway.cli.config import config
 from gateway.cli.demo import demo
 from gateway.cli.key import key
+from gateway.cli.ledger import ledger
 from gateway.cli.panel import panel
 from gateway.cli.serve import serve
 from gateway.cli.user import user
@@ -18,7 +19,7 @@ def main() -> None:
     """A gateway between panels: one endpoint, one key, one prepaid balance in front of many upstream panels."""
 
 
-for _command in (serve, demo, catalogue, user, key, config, panel):
+for _command in (serve, demo, catalogue, user, key, ledger, config, panel):
     main.add_command(_command)
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from gateway.jobs.figures import figures
 from gateway.jobs.poll import poll
 from gateway.jobs.refresh import Schedule
 from gateway.jobs.sweep import sweep
+from gateway.jobs.verify import Verification
 from gateway.metrics import Metrics
 from gateway.providers.client import ProviderClient
 from gateway.providers.selftest import self_test
@@ -54,6 +55,8 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     sweep: float = 5.0
     figures: float = 10.0
     balances: float = 60.0
+    verify: float = 3600.0
+    verify_stopped: float = 60.0  # also from the start to the first verification of all the books
 
 
 class WrongCurrency(GatewayError):
@@ -101,6 +104,7 @@ class Gateway:
             commits=lambda: counts.commits,
             dispatches=lambda: self.desk.at_work,
         )
+        self._verification = Verification(self.desk, pause=self._pace.verify, stopped_pause=self._pace.verify_stopped)
         self._jobs: list[asyncio.Task[None]] = []
         self._draining = False
         facts = Facts(currency=self.currency, answer_within=environment.answer_within)
@@ -133,6 +137,7 @@ class Gateway:
         await self.store.open()
         await self.store.migrate()
         await self._check_currency()
+        await self._verification.at_start()
         await self._shelves.warm()
         await sweep(self.desk)
         await self.health.start()
@@ -175,6 +180,7 @@ class Gateway:
         desk, rate = self.desk, self._pace
         self._every(lambda: rate.sweep, lambda: sweep(desk), "sweep")
         self._every(lambda: rate.figures, lambda: figures(desk), "figures")
+        self._every(self._verification.pause, self._verification.run, "verify")
         schedule = Schedule(
             self._shelves,
             {name: float(self._settings.file.providers[name].refresh_seconds) for name in self._clients},

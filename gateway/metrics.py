@@ -5,7 +5,7 @@ key or an order's id. The rooms hand facts over in the trade's words; which metr
 docs/metrics.md lists them, and a test keeps the two in step.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Final
 
@@ -86,6 +86,10 @@ class Metrics:
         self._reads = self._gauge("store_reads", "Reading commands since the start.")
         self._commits = self._gauge("store_commits", "Transactions committed since the start.")
         self._tasks = self._gauge("dispatches", "Orders being handed to a panel in this process.")
+        self._placing = self._gauge("placing", "1 while new orders are taken, 0 while a violation stops them.")
+        self._placing.set(1)
+        self._violations = self._gauge("books_violations", "Rows that break an invariant of the books.", "invariant")
+        self._verified = self._gauge("books_verified_timestamp_seconds", "When the books were last verified.", "scope")
         self._gauge("build_info", "Always 1; the version is in the label.", "version").labels(__version__).set(1)
 
     # ------------------------------------------------------------------------------------------------- facts, by room
@@ -164,6 +168,16 @@ class Metrics:
         """How many orders of a provider wait to be asked about, and how overdue the first of them is."""
         self._polls.labels(provider).set(waiting)
         self._poll_lag.labels(provider).set(max(lag_seconds, 0.0))
+
+    def books_verified(self, violations: Mapping[str, int], *, whole: bool, at_seconds: float) -> None:
+        """The books, or the last day of them, were verified; `violations` names every invariant, kept ones with 0."""
+        for invariant, rows in violations.items():
+            self._violations.labels(invariant).set(rows)
+        self._verified.labels("all" if whole else "day").set(at_seconds)
+
+    def placing_is(self, *, on: bool) -> None:
+        """Whether new orders are taken."""
+        self._placing.set(int(on))
 
     def watch_house(
         self,

@@ -40,6 +40,13 @@ class Shell:
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout if code == 0 else done.stderr
 
+    def fails(self, *arguments: str) -> str:
+        """What a command with exit code 1 says on standard output."""
+        command = [sys.executable, "-m", "gateway", *arguments]
+        done = subprocess.run(command, env=self.environ, cwd=self.folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 1, done.stdout + done.stderr
+        return done.stdout
+
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:

@@ -16,7 +16,7 @@ from gateway.settings.load import Settings, load_settings
 from tests.fault_proxy import FaultProxy
 from tests.gateway_process import Caller, House, running_house
 from tests.panel_process import SimulatedPanel
-from tests.test_books import INVARIANTS
+from tests.sound import broken_invariants
 from tests.world import on_sale, until
 
 # What passes before the verdict: longer than a dead owner, a lease and any upstream deadline of these tests.
@@ -183,8 +183,7 @@ class Trial:
 
     async def faults(self) -> list[str]:
         """Everything that does not hold: I1 to I8 in the books, I9 to I12 against the panels and the callers."""
-        broken = {name: await self.rows(sql) for name, sql in INVARIANTS.items()}
-        found = [f"{name}: {rows[:5]}" for name, rows in broken.items() if rows]
+        found = await broken_invariants(self.database_url)
         orders = await self.rows("SELECT id, state, fields FROM orders")
         attempts = await self.rows("SELECT order_id, provider, state, upstream_order FROM attempts")
         return found + self._against_panels(orders, attempts) + self._against_callers(orders)
