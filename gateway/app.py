@@ -104,6 +104,7 @@ class Gateway:
             commits=lambda: counts.commits,
             dispatches=lambda: self.desk.at_work,
         )
+        self.metrics.watch_conflicts(counts.conflicts, lambda: counts.repeated)
         self._verification = Verification(self.desk, pause=self._pace.verify, stopped_pause=self._pace.verify_stopped)
         self._jobs: list[asyncio.Task[None]] = []
         self._draining = False
@@ -127,8 +128,8 @@ class Gateway:
             found.append("on its way out")
         if self.desk.snapshot is None or not self.desk.snapshot.catalogue.services:
             found.append("no service on sale yet")
-        if self._clock() - self.desk.beaten_at > BOOKS_SILENT_MS:
-            found.append("the books cannot be written")
+        if self.store.trouble or self._clock() - self.desk.beaten_at > BOOKS_SILENT_MS:
+            found.append(f"the books cannot be written: {self.store.trouble or 'no sign of life'}")
         return found
 
     async def start(self) -> None:

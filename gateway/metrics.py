@@ -5,8 +5,10 @@ key or an order's id. The rooms hand facts over in the trade's words; which metr
 docs/metrics.md lists them, and a test keeps the two in step.
 """
 
+from collections import Counter as Tally
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -25,6 +27,8 @@ disable_created_metrics()  # type: ignore[no-untyped-call] # the library leaves 
 
 # What became of a request.
 REQUEST_OUTCOMES: Final = ("ok", "error", "unauthorized", "too_large", "unavailable", "broken")
+# Why a command of the store met another writer.
+CONFLICT_KINDS: Final = ("deadlock", "lock", "serialization", "statement")
 NO_ACTION: Final = "none"  # the request did not get as far as saying what it wants
 
 
@@ -85,6 +89,10 @@ class Metrics:
         self._statements = self._gauge("store_statements", "SQL statements of writing commands since the start.")
         self._reads = self._gauge("store_reads", "Reading commands since the start.")
         self._commits = self._gauge("store_commits", "Transactions committed since the start.")
+        self._conflicts = self._gauge(
+            "store_conflicts", "Commands that met another process's lock since the start; deadlock stays 0.", "kind"
+        )
+        self._repeated = self._gauge("store_repeated", "Commands run again since the start: conflicts, lost lines.")
         self._tasks = self._gauge("dispatches", "Orders being handed to a panel in this process.")
         self._placing = self._gauge("placing", "1 while new orders are taken, 0 while a violation stops them.")
         self._placing.set(1)
@@ -192,6 +200,12 @@ class Metrics:
         self._reads.set_function(reads)
         self._commits.set_function(commits)
         self._tasks.set_function(dispatches)
+
+    def watch_conflicts(self, conflicts: Tally[str], repeated: Callable[[], int]) -> None:
+        """Where to read how often commands met another writer, by kind, and how many were run again."""
+        for kind in CONFLICT_KINDS:
+            self._conflicts.labels(kind).set_function(partial(conflicts.__getitem__, kind))
+        self._repeated.set_function(repeated)
 
     # ------------------------------------------------------------------------------------------------------ declaring
 

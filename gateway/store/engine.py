@@ -34,7 +34,7 @@ COMMANDS_PER_COMMIT_MAX: Final = 256
 # than any caller waits.
 COMMANDS_WAITING_MAX: Final = 10_000
 # Runs of one command that meets conflicts (SQLSTATE 40001, 40P01, 55P03) or lost connections, RELIABILITY.md
-# section 1.12.
+# section 1.12: the first, and five more.
 RUNS_MAX: Final = 6
 # How long a statement waits for somebody else's lock on the whole database (SQLite).
 BUSY_SECONDS: Final = 5.0
@@ -105,6 +105,7 @@ class Counts:
         self.refused = 0  # commands that ended in an error of their own
         self.repeated = 0  # commands run again after a conflict or a lost connection
         self.reopened = 0  # connections made anew after a loss
+        self.conflicts: Counter[str] = Counter()  # commands that met another writer, by kind: deadlock, lock …
         self.batches: Counter[int] = Counter()  # commands in a commit → how many commits had so many
 
 
@@ -112,6 +113,7 @@ class Store(Protocol):
     """The books, on either database."""
 
     counts: Counts
+    trouble: str  # why nothing could be written the last time something was to be; empty once something was
 
     async def open(self) -> None:
         """Connect, check that a commit will be durable, and start the writer; raises StoreUnavailable."""

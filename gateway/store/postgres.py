@@ -10,7 +10,7 @@ outcome open: it is run again by its unique keys on a new connection.
 import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
-from time import time_ns
+from time import monotonic, time_ns
 from typing import Any, Final, TypeVar
 
 import asyncpg
@@ -21,67 +21,60 @@ from gateway.store.engine import (
     COMMANDS_WAITING_MAX,
     RUNS_MAX,
     Command,
-    ConstraintBroken,
     Counts,
     Query,
     Row,
     StoreBusy,
-    StoreError,
     StoreUnavailable,
 )
 from gateway.store.migrate import RECORD_TABLE, RECORDED, due_migrations, load_migrations
+from gateway.store.postgres_line import (
+    CONFLICTS,
+    CONNECT_SECONDS,
+    FOREIGN,
+    SERVER_AWAY,
+    Session,
+    anybody_there,
+    connect,
+    end_session,
+    kind_of_conflict,
+    open_readers,
+    read_line,
+    translate,
+)
 from gateway.store.queries import Statement, load_statements
 
 T = TypeVar("T")
 
-READERS_MAX: Final = 4  # connections for reads; a read takes well under a millisecond
-CONNECT_SECONDS: Final = 2.0  # a database that does not answer by then is away: callers get their 503
-# The server ends a statement after 5 s itself; later than that the line is dead.
-ANSWER_SECONDS: Final = 7.0
-_STATEMENTS_KEPT: Final = 512  # prepared statements a connection keeps: more than there are named ones
-# What the server is told of a writing connection; RELIABILITY.md section 1.12.
-_SESSION: Final = {
-    "application_name": "gateway",
-    "lock_timeout": "2000",
-    "statement_timeout": "5000",
-    "idle_in_transaction_session_timeout": "10000",
-    "tcp_keepalives_idle": "15",
-    "default_transaction_isolation": "read committed",
-}
-# A commit that is acknowledged before it lies on disk may be lost with the power.
-_DURABLE: Final = {"fsync": frozenset({"on"}), "synchronous_commit": frozenset({"on", "remote_apply"})}
 # Any number will do; every replica has to use the same one.
 _MIGRATION_LOCK: Final = 0x6761_7465
-# Another writer's lock; the command comes again in a later transaction.
-_CONFLICTS: Final = (
-    asyncpg.SerializationError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.LockNotAvailableError,
-    # A migration changed a table under a prepared statement; prepared anew it works.
-    asyncpg.InvalidCachedStatementError,
-)
-# These concern the server, not one command: shut down, no room on its disk, turned into a standby.
-_SERVER_AWAY: Final = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.InvalidTransactionStateError,
-    asyncpg.PostgresSystemError,
-)
+# A statement that stays without an answer for so long: is there anybody? A lock or a slow disk may be the reason.
+SILENT_SECONDS: Final = 0.7
+_TICK_SECONDS: Final = 0.2  # how often that is looked at
+# After a lost line a server that restarts is waited for this long, before the batch is given up.
+BRIDGE_SECONDS: Final = 1.5
+_BRIDGE_PAUSE_SECONDS: Final = 0.1
+# The longest a read may take in all, the wait for a connection included: the caller hears of a dead server in time.
+READ_SECONDS: Final = 1.8
+# Once a statement of a transaction has waited `lock_timeout` in vain, the rest of it waits this long for a lock, so
+# that the neighbours of many that want what somebody holds are committed all the same.
+_IMPATIENT: Final = "RELEASE SAVEPOINT command; SET LOCAL lock_timeout = 20; SAVEPOINT command"
+# A command that meets conflicts is not run again after so long; its caller hears that nothing was kept.
+REPEAT_SECONDS: Final = 6.0
 
 
 class _Waiting:
     """A command on its way through the writer."""
 
-    __slots__ = ("command", "error", "future", "result", "runs", "undecided")
+    __slots__ = ("began", "command", "error", "future", "result", "runs", "unclear", "undecided")
 
     def __init__(self, command: Command[Any], future: asyncio.Future[Any]) -> None:
         self.command = command
         self.future = future
         self.runs = 0
+        self.began = 0.0  # when it was run first
         self.undecided = False  # met a conflict and has to come again
+        self.unclear = False  # a run before ended in a COMMIT whose outcome nobody told
         self.result: Any = None
         self.error: Exception | None = None
 
@@ -95,40 +88,42 @@ class PostgresStore:
 
     def __init__(self, url: str) -> None:
         self.counts = Counts()
-        self._url = url
+        self.trouble = ""  # why nothing could be written the last time; empty once something was
+        self._line = read_line(url)
         self._statements: Mapping[str, Statement] = load_statements("postgres")
         self._waiting: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
         self._closing = False
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._writer: asyncpg.Connection | None = None
+        self._session: Session | None = None  # the writer's, or the one that was lost
         self._readers: asyncpg.Pool | None = None
+        self._asked_at: float | None = None  # since when the writer waits for an answer
+        self._silent = False  # the line was cut because nobody was there
 
     async def open(self) -> None:
         """Connect, check that commits are durable, and start the writer; raises StoreUnavailable."""
         try:
-            self._writer = await self._connect()
-            self._readers = await asyncpg.create_pool(
-                self._url,
-                min_size=1,
-                max_size=READERS_MAX,
-                timeout=CONNECT_SECONDS,
-                command_timeout=ANSWER_SECONDS,
-                statement_cache_size=_STATEMENTS_KEPT,
-                server_settings={**_SESSION, "default_transaction_read_only": "on"},
-            )
-        except (*_SERVER_AWAY, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            await self._drop_writer()
-            raise _translate(error) from error
-        self._task = asyncio.create_task(self._write(), name="postgres-writer")
+            self._writer, self._session = await connect(self._line)
+            self._readers = await open_readers(self._line)
+        except FOREIGN as error:
+            self._drop_writer()
+            raise translate(error) from error
+        self._tasks = [
+            asyncio.create_task(self._write(), name="postgres-writer"),
+            asyncio.create_task(self._watch(), name="postgres-watch"),
+        ]
 
     async def close(self) -> None:
         """Commit what is waiting, then let go of every connection."""
         self._closing = True
         self._wake.set()
-        if self._task is not None:
-            await self._task
-            self._task = None
+        if self._tasks:
+            writing, watching = self._tasks
+            await writing
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            self._tasks = []
         if self._readers is not None:
             self._readers.terminate()
             self._readers = None
@@ -136,17 +131,17 @@ class PostgresStore:
     async def migrate(self) -> int:
         """Bring the schema to this program's in one transaction; answers how many ran; raises SchemaError."""
         try:
-            connection = await asyncpg.connect(self._url, timeout=CONNECT_SECONDS)
+            connection, _ = await connect(self._line)
             try:
                 return await _migrate(connection)
             finally:
                 await connection.close(timeout=CONNECT_SECONDS)
-        except (*_SERVER_AWAY, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise _translate(error) from error
+        except FOREIGN as error:
+            raise translate(error) from error
 
     async def run(self, command: Command[T]) -> T:
         """Run a command in the next commit; see :class:`gateway.store.engine.Store`."""
-        if self._closing or self._task is None:
+        if self._closing or not self._tasks:
             raise StoreUnavailable("the store is closed")
         if len(self._waiting) >= COMMANDS_WAITING_MAX:
             raise StoreBusy(f"{COMMANDS_WAITING_MAX} commands are waiting")
@@ -157,39 +152,54 @@ class PostgresStore:
 
     async def read(self, command: Command[T]) -> T:
         """Run a small read on a reader's connection; a line found dead is replaced once, for a read may be repeated."""
-        for last in (False, True):
-            try:
-                return await self._read(command)
-            except (*_SERVER_AWAY, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                if last or not isinstance(error, (ConnectionError, asyncpg.PostgresConnectionError)):
-                    raise _translate(error) from error
-        raise AssertionError("the second reading answers or raises")
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                try:
+                    return await self._read(command)
+                except (ConnectionError, asyncpg.PostgresConnectionError):
+                    return await self._read(command)
+        except FOREIGN as error:
+            raise translate(error) from error
 
     async def read_at_length(self, command: Command[T]) -> T:
         """Run a long read on a connection and a snapshot of its own."""
         try:
-            connection = await asyncpg.connect(self._url, timeout=CONNECT_SECONDS)
+            connection = await asyncpg.connect(
+                self._line.url, timeout=CONNECT_SECONDS, statement_cache_size=self._line.statements_kept
+            )
             try:
                 async with connection.transaction(isolation="repeatable_read", readonly=True):
                     return await self._drive(connection, command)
             finally:
                 await connection.close(timeout=CONNECT_SECONDS)
-        except (*_SERVER_AWAY, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise _translate(error) from error
+        except FOREIGN as error:
+            raise translate(error) from error
 
     async def _read(self, command: Command[T]) -> T:
-        if self._readers is None:
+        readers = self._readers
+        if readers is None:
             raise StoreUnavailable("the store is closed")
-        async with self._readers.acquire(timeout=CONNECT_SECONDS) as connection:
+        async with readers.acquire(timeout=READ_SECONDS) as connection:
             self.counts.reads += 1
-            return await self._drive(connection, command)
+            try:
+                if not self._line.pooled:
+                    return await self._drive(connection, command)
+                async with connection.transaction(readonly=True):
+                    await connection.execute(self._line.limits)
+                    return await self._drive(connection, command)
+            except asyncio.CancelledError:
+                # Out of time or given up: the server's answer is waited for by nobody, and where one line is silent,
+                # the others are made anew too.
+                connection.terminate()
+                await readers.expire_connections()
+                raise
 
     async def _write(self) -> None:
         """Take every waiting command, commit, answer; until closed and nothing waits."""
         while True:
             while not self._waiting:
                 if self._closing:
-                    await self._drop_writer()
+                    self._drop_writer()
                     return
                 self._wake.clear()
                 await self._wake.wait()
@@ -202,40 +212,79 @@ class PostgresStore:
                 else:
                     _deliver(one)
 
+    async def _watch(self) -> None:
+        """Cut the writer's line when a statement stays without an answer and the server takes no connection either."""
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            writer, asked_at = self._writer, self._asked_at
+            if writer is None or asked_at is None or monotonic() - asked_at < SILENT_SECONDS:
+                continue
+            if not await anybody_there(self._line) and self._writer is writer and self._asked_at == asked_at:
+                self._silent = True
+                writer.terminate()
+
     async def _settle(self, batch: list[_Waiting]) -> None:
         """Bring a batch to an end: committed, refused one by one, to come again, or unavailable for all."""
         for run in range(1, RUNS_MAX + 1):
+            self._silent = False
             try:
                 await self._commit(batch)
+                self.trouble = ""
                 return
             except _BatchLost as lost:
                 cause = lost.__cause__ or lost
-                line_lost = self._writer is not None and self._writer.is_closed()
-                await self._drop_writer()
+                was_there = self._writer is not None
+                line_lost = was_there and self._writer is not None and self._writer.is_closed()
+                self._drop_writer()
                 # A new line is tried when one was lost; a server that says no, or says nothing, is not asked again
                 # here.
-                if not line_lost or isinstance(cause, TimeoutError) or run == RUNS_MAX:
-                    for one in batch:
-                        one.result, one.error, one.undecided = None, _translate(cause), False
-                    return
-                self.counts.repeated += len(batch)
+                if line_lost and not self._silent and not isinstance(cause, TimeoutError) and run < RUNS_MAX:
+                    self.counts.repeated += len(batch)
+                    await self._bridge()
+                    continue
+                error = translate(cause)
+                self.trouble = str(error)
+                # Nobody there: whoever came meanwhile need not wait for the same news.
+                away = [] if was_there and not self._silent else list(self._waiting)
+                for one in (*batch, *away):
+                    one.result, one.error, one.undecided = None, error, False
+                for one in away:
+                    _deliver(one)
+                if away:
+                    self._waiting.clear()
+                return
+
+    async def _bridge(self) -> None:
+        """Wait a little for a server that restarts; without success the next commit says what is wrong."""
+        until = monotonic() + BRIDGE_SECONDS
+        while self._writer is None and monotonic() < until:
+            try:
+                await self._reconnect()
+            except FOREIGN:
+                await asyncio.sleep(_BRIDGE_PAUSE_SECONDS)
+            except StoreUnavailable:
+                return
 
     async def _commit(self, batch: list[_Waiting]) -> None:
         """One transaction for the whole batch; raises _BatchLost."""
         try:
             writer = self._writer or await self._reconnect()
-            await writer.execute("BEGIN; SAVEPOINT command")
+            await self._say(writer, self._line.begin + "SAVEPOINT command")
             point("after", "BEGIN")
             for n, one in enumerate(batch):
                 kept = await self._run_one(writer, one)
                 # The savepoint of a command that was rolled back serves the next one.
                 if kept and n + 1 < len(batch):
-                    await writer.execute("RELEASE SAVEPOINT command; SAVEPOINT command")
+                    await self._say(writer, "RELEASE SAVEPOINT command; SAVEPOINT command")
             point("before", "COMMIT")
-            await writer.execute("COMMIT")
+            for one in batch:
+                one.unclear |= one.error is None and not one.undecided
+            await self._say(writer, "COMMIT")
             point("after", "COMMIT")
-        except (*_SERVER_AWAY, asyncpg.PostgresError, asyncpg.InterfaceError, StoreUnavailable) as error:
+        except (*FOREIGN, StoreUnavailable) as error:
             raise _BatchLost from error
+        finally:
+            self._asked_at = None
         self.counts.commits += 1
         self.counts.batches[len(batch)] += 1
 
@@ -243,22 +292,34 @@ class PostgresStore:
         """Run one command in the savepoint; answers whether it is kept; raises when the server is at fault."""
         self.counts.commands += 1
         one.runs += 1
+        one.began = one.began or monotonic()
         one.result, one.error, one.undecided = None, None, False
         try:
             one.result = await self._drive(writer, one.command, counted=True)
         except Exception as error:
             if writer.is_closed() or (
-                isinstance(error, _SERVER_AWAY) and not isinstance(error, asyncpg.QueryCanceledError)
+                isinstance(error, SERVER_AWAY) and not isinstance(error, asyncpg.QueryCanceledError)
             ):
                 raise
-            await writer.execute("ROLLBACK TO SAVEPOINT command")
-            if isinstance(error, _CONFLICTS) and one.runs < RUNS_MAX:
-                one.undecided = True
-                return False
+            await self._say(writer, "ROLLBACK TO SAVEPOINT command")
+            if isinstance(error, asyncpg.LockNotAvailableError):
+                await self._say(writer, _IMPATIENT)
+            if isinstance(error, CONFLICTS):
+                self.counts.conflicts[kind_of_conflict(error)] += 1
+                if one.runs < RUNS_MAX and monotonic() - one.began < REPEAT_SECONDS:
+                    one.undecided = True
+                    return False
             self.counts.refused += 1
-            one.error = _translate(error) if _is_foreign(error) else error
+            one.error = translate(error) if isinstance(error, FOREIGN) else error
+            if one.unclear and isinstance(one.error, StoreBusy):
+                one.error = StoreUnavailable(f"whether it was kept cannot be told yet: {one.error}")
             return False
         return True
+
+    async def _say(self, writer: asyncpg.Connection, text: str) -> None:
+        """Say something to the server that has no rows for an answer."""
+        self._asked_at = monotonic()
+        await writer.execute(text)
 
     async def _drive(self, connection: Any, command: Command[T], *, counted: bool = False) -> T:
         """Run a command on one connection; closes the generator whatever happens."""
@@ -278,6 +339,7 @@ class PostgresStore:
     async def _passing(self, connection: Any, query: Query) -> Sequence[Row]:
         """Execute a statement of the writer's between its two points."""
         point("before", query.name)
+        self._asked_at = monotonic()
         rows = await self._execute(connection, query)
         point("after", query.name)
         return rows
@@ -289,28 +351,16 @@ class PostgresStore:
         rows: Sequence[Row] = await connection.fetch(statement.text, *[params[name] for name in statement.parameters])
         return rows
 
-    async def _connect(self) -> asyncpg.Connection:
-        """A connection for the writer; raises StoreUnavailable where a commit would not be durable."""
-        connection = await asyncpg.connect(
-            self._url,
-            timeout=CONNECT_SECONDS,
-            command_timeout=ANSWER_SECONDS,
-            statement_cache_size=_STATEMENTS_KEPT,
-            server_settings=_SESSION,
-        )
-        for setting, durable in _DURABLE.items():
-            value = await connection.fetchval(f"SHOW {setting}")
-            if value not in durable:
-                await connection.close()
-                raise StoreUnavailable(f"PostgreSQL runs with {setting}={value}: an acknowledged commit could be lost")
-        return connection
-
     async def _reconnect(self) -> asyncpg.Connection:
+        """A new line for the writer; the session at the end of the one that was lost is ended, should it linger."""
+        lost, self._session = self._session, None
         self.counts.reopened += 1
-        self._writer = await self._connect()
+        self._writer, self._session = await connect(self._line)
+        if lost is not None and not self._line.pooled:
+            await end_session(self._writer, lost)
         return self._writer
 
-    async def _drop_writer(self) -> None:
+    def _drop_writer(self) -> None:
         """Let go of the writer's connection without a word; the server rolls back what was not committed."""
         if self._writer is not None:
             self._writer.terminate()
@@ -345,21 +395,3 @@ async def _migrate(connection: asyncpg.Connection) -> int:
                 time_ns() // 1_000_000,
             )
         return len(due)
-
-
-def _is_foreign(error: BaseException) -> bool:
-    return isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError))
-
-
-def _translate(error: BaseException) -> StoreError:
-    """PostgreSQL's errors in the store's words: the one place where that is done."""
-    if isinstance(error, StoreError):
-        return error
-    # A trigger's RAISE without a code of its own is a constraint too.
-    if isinstance(error, (asyncpg.IntegrityConstraintViolationError, asyncpg.RaiseError)):
-        return ConstraintBroken(str(error))
-    if isinstance(error, (*_CONFLICTS, asyncpg.QueryCanceledError)):
-        return StoreBusy(f"a lock did not come free in time: {error}")
-    if isinstance(error, _SERVER_AWAY):
-        return StoreUnavailable(f"PostgreSQL is away: {str(error) or type(error).__name__}")
-    return StoreError(str(error))

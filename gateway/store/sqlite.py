@@ -8,9 +8,7 @@ disks only: WAL does not work over a network.
 """
 
 import asyncio
-import contextlib
 import json
-import os
 import sqlite3
 import threading
 from collections import deque
@@ -21,7 +19,6 @@ from typing import Any, Final, TypeVar
 
 from gateway.points import point
 from gateway.store.engine import (
-    BUSY_SECONDS,
     COMMANDS_PER_COMMIT_MAX,
     COMMANDS_WAITING_MAX,
     RUNS_MAX,
@@ -37,11 +34,10 @@ from gateway.store.engine import (
 )
 from gateway.store.migrate import RECORD_TABLE, RECORDED, due_migrations, load_migrations, split_statements
 from gateway.store.queries import Statement, load_statements
+from gateway.store.sqlite_file import HighWater, connect_file, look_through, open_file, was_left
 
 T = TypeVar("T")
 
-# Prepared statements each connection keeps: more than there are named statements.
-_STATEMENTS_KEPT: Final = 512
 # Result codes that concern one statement alone (SQLITE_ERROR: its text; TOOBIG, CONSTRAINT, MISMATCH, RANGE: its
 # values). Any other code (FULL, IOERR, BUSY, CORRUPT …) concerns the file, and with it the whole transaction.
 _ONE_STATEMENT: Final = frozenset(
@@ -77,7 +73,9 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         self.counts = Counts()
+        self.trouble = ""  # why nothing could be written the last time; empty once something was
         self._path = path
+        self._high = HighWater(path)
         self._statements: Mapping[str, Statement] = load_statements("sqlite")
         self._waiting: deque[_Waiting] = deque()
         self._wake = threading.Condition()
@@ -91,10 +89,12 @@ class SqliteStore:
         """Open the file, made with mode 0600 if it is not there, and start the writer; raises StoreUnavailable."""
         self._loop = asyncio.get_running_loop()
         try:
-            self._writer = await asyncio.to_thread(_open_file, self._path)
-            self._reader = await asyncio.to_thread(_connect, self._path, read_only=True)
-        except (OSError, sqlite3.Error) as error:
-            raise StoreUnavailable(f"{self._path}: {error}") from error
+            await asyncio.to_thread(self._open)
+        except (OSError, sqlite3.Error, StoreUnavailable) as error:
+            self._drop_writer()
+            raise (
+                error if isinstance(error, StoreUnavailable) else StoreUnavailable(f"{self._path}: {error}")
+            ) from error
         self._thread = threading.Thread(target=self._write, name="sqlite-writer", daemon=True)
         self._thread.start()
 
@@ -109,6 +109,7 @@ class SqliteStore:
         if self._reader is not None:
             self._reader.close()
             self._reader = None
+        self._high.close()
 
     async def migrate(self) -> int:
         """Bring the schema to this program's in one transaction; answers how many ran; raises SchemaError."""
@@ -145,7 +146,7 @@ class SqliteStore:
 
     def _read_at_length(self, command: Command[T]) -> T:
         try:
-            connection = _connect(self._path, read_only=True)
+            connection = connect_file(self._path, read_only=True)
             try:
                 connection.execute("BEGIN")
                 return drive(command, lambda query: self._execute(connection, query))
@@ -153,6 +154,15 @@ class SqliteStore:
                 connection.close()
         except sqlite3.Error as error:
             raise _translate(error) from error
+
+    def _open(self) -> None:
+        """Open the file for both, and look at what a process before may have left."""
+        left = was_left(self._path)
+        self._writer = open_file(self._path)
+        if left:
+            look_through(self._path, self._writer)
+        self._high.check(self._writer)
+        self._reader = connect_file(self._path, read_only=True)
 
     # What follows runs in the writer's thread.
 
@@ -176,18 +186,25 @@ class SqliteStore:
 
     def _settle(self, batch: list[_Waiting]) -> None:
         """Bring a batch to an end: committed, refused one by one, or unavailable for all."""
+        unclear = False
         for run in range(1, RUNS_MAX + 1):
             try:
                 self._commit(batch)
+                self.trouble = ""
                 return
             except _BatchLost as lost:
                 cause = lost.__cause__ or lost
                 self._drop_writer()
                 # Nothing more is tried for a full disk or a lock that did not come free: the caller may, later.
                 # Only a COMMIT nobody can tell about is run again, by its unique keys.
+                unclear = unclear or bool(lost.args)
                 if not lost.args or run == RUNS_MAX:
+                    error = _translate(cause)
+                    if unclear and isinstance(error, StoreBusy):
+                        error = StoreUnavailable(f"whether it was kept cannot be told yet: {error}")
+                    self.trouble = str(error)
                     for one in batch:
-                        one.result, one.error = None, _translate(cause)
+                        one.result, one.error = None, error
                     return
                 self.counts.repeated += len(batch)
 
@@ -197,7 +214,7 @@ class SqliteStore:
             writer = self._writer or self._reopen()
             writer.execute("BEGIN IMMEDIATE")
             point("after", "BEGIN")
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, StoreUnavailable) as error:
             raise _BatchLost from error
         for one in batch:
             self._run_one(writer, one)
@@ -207,6 +224,7 @@ class SqliteStore:
             point("after", "COMMIT")
         except sqlite3.Error as error:
             raise _BatchLost("commit") from error
+        self._high.note(writer)
         self.counts.commits += 1
         self.counts.batches[len(batch)] += 1
 
@@ -245,7 +263,7 @@ class SqliteStore:
 
     def _reopen(self) -> sqlite3.Connection:
         self.counts.reopened += 1
-        self._writer = _open_file(self._path)
+        self._writer = open_file(self._path)
         return self._writer
 
     def _drop_writer(self) -> None:
@@ -265,42 +283,10 @@ def _deliver(batch: list[_Waiting]) -> None:
             one.future.set_result(one.result)
 
 
-def _open_file(path: Path) -> sqlite3.Connection:
-    """The writer's connection; a new file is made readable by its owner alone before anything is in it.
-
-    A file that is there is never opened and closed beside SQLite: closing any descriptor of a file drops all locks this
-    process has on it (POSIX). Another process that closed its connection then took itself for the last, and removed the
-    log from under the ones in use here (seen with the crash harness; sqlite.org/howtocorrupt.html, section 2.2).
-    """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    return _connect(path, read_only=False)
-
-
-def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS_KEPT
-    )
-    try:
-        connection.row_factory = sqlite3.Row
-        mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-        if mode != "wal":
-            raise sqlite3.OperationalError(f"the write-ahead log is not to be had here (journal_mode={mode})")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA foreign_keys=ON")
-        if read_only:
-            connection.execute("PRAGMA query_only=ON")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
 def _migrate(path: Path) -> int:
     """Run what is due in one transaction, alone on the file."""
     try:
-        connection = _open_file(path)
+        connection = open_file(path)
     except (OSError, sqlite3.Error) as error:
         raise StoreUnavailable(f"{path}: {error}") from error
     try:
@@ -334,6 +320,8 @@ def _concerns_one(error: sqlite3.Error) -> bool:
 
 def _translate(error: BaseException) -> StoreError:
     """SQLite's errors in the store's words: the one place where that is done."""
+    if isinstance(error, StoreError):
+        return error
     code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
     if code == sqlite3.SQLITE_CONSTRAINT:
         return ConstraintBroken(str(error))

@@ -16,7 +16,8 @@ from gateway.store.engine import ConstraintBroken, Query, Refused, SchemaError, 
 from gateway.store.ids import GAP_MAX, ID_MAX, IdBlock, reserve
 from gateway.store.ledger import NotEnoughFunds
 from gateway.store.postgres import PostgresStore
-from gateway.store.sqlite import SqliteStore, _connect
+from gateway.store.sqlite import SqliteStore
+from gateway.store.sqlite_file import connect_file
 from gateway.store.store import open_store
 from gateway.store.users import Choices, create_user, credit_user, list_users
 
@@ -200,7 +201,7 @@ async def test_other_processes_leave_the_log_in_use_alone(tmp_path: Path) -> Non
 
 def test_sqlite_is_durable(tmp_path: Path) -> None:
     """WAL, and a commit is on the disk before it is told (synchronous = FULL)."""
-    with closing(_connect(tmp_path / "books.db", read_only=False)) as connection:
+    with closing(connect_file(tmp_path / "books.db", read_only=False)) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
         assert connection.execute("PRAGMA synchronous").fetchone()[0] == 2
         assert connection.execute("PRAGMA foreign_keys").fetchone()[0] == 1
