@@ -66,10 +66,8 @@ def _choice(name: str, about: str, example: str, *choices: str) -> Field:
 
 
 LINK: Final = _line("link", "The page, post or profile to deliver to", "https://social.example/p/1")
-QUANTITY: Final = _number(
-    "quantity", "How many, between the service's min and max; with a drip-feed, of each run", "100", limit=QUANTITY_MAX
-)
-RUNS: Final = _number("runs", "Drip-feed: how many times the quantity is delivered", "5", limit=RUNS_MAX)
+QUANTITY: Final = _number("quantity", "How many, between the service's min and max", "100", limit=QUANTITY_MAX)
+RUNS: Final = _number("runs", "Drip-feed: how many times this quantity is delivered", "5", limit=RUNS_MAX)
 INTERVAL: Final = _number("interval", "Drip-feed: minutes from one run to the next", "60", limit=INTERVAL_MAX)
 
 FIELDS: Final = {

@@ -9,6 +9,8 @@ import msgspec
 _JSON_TOKEN: Final = re.compile(
     r'(?P<key>"(?:\\.|[^"\\])*")(?=\s*:)|(?P<text>"(?:\\.|[^"\\])*")|(?P<word>-?[0-9][0-9.eE+-]*|true|false|null)'
 )
+# Texts in a program; none of the samples has one that goes over a line or holds its own quote.
+_QUOTED: Final = re.compile(r"""(?P<text>"[^"\n]*"|'[^'\n]*')""")
 # Elements that have no end tag.
 _VOID: Final = frozenset({"meta", "link", "input", "br"})
 
@@ -56,7 +58,7 @@ def prose(text: str) -> Markup:
 
 def block(text: str, *, label: str = "") -> Markup:
     """Code to read or to copy; a keyboard reaches it, because a wide one scrolls."""
-    return _labelled(element("pre", element("code", text), tabindex="0"), label)
+    return _labelled(element("pre", element("code", _painted(text, _QUOTED)), tabindex="0"), label)
 
 
 def json_block(body: bytes, *, label: str = "") -> Markup:
@@ -66,7 +68,7 @@ def json_block(body: bytes, *, label: str = "") -> Markup:
 
 def json_lines(bodies: list[bytes], *, label: str = "") -> Markup:
     """Short replies, one a line, as they are sent."""
-    shown = element("code", _painted("\n".join(body.decode() for body in bodies)))
+    shown = element("code", _painted("\n".join(body.decode() for body in bodies), _JSON_TOKEN))
     return _labelled(element("pre", shown, class_="json", tabindex="0"), label)
 
 
@@ -74,11 +76,11 @@ def _labelled(pre: Markup, label: str) -> Markup:
     return join(element("p", label, class_="label"), pre) if label else pre
 
 
-def _painted(text: str) -> Markup:
-    """JSON with its names, texts and words told apart."""
+def _painted(text: str, token: re.Pattern[str]) -> Markup:
+    """A text in which what a pattern finds is told apart, by the first letter of its group."""
     parts: list[str] = []
     end = 0
-    for found in _JSON_TOKEN.finditer(text):
+    for found in token.finditer(text):
         kind = found.lastgroup or ""
         parts += [text[end : found.start()], element("span", found[0], class_=kind[:1])]
         end = found.end()

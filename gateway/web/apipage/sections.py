@@ -81,7 +81,7 @@ def _samples(url: str) -> Markup:
         ]
     return join(
         element("p", prose("A balance, an order and its status. Each stands by itself and needs no library.")),
-        element("div", *parts, class_="tabs"),
+        element("div", *parts, class_="tabs", role="radiogroup", aria_label="Language"),
     )
 
 

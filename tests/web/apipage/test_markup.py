@@ -19,6 +19,14 @@ def test_text_is_escaped_everywhere() -> None:
         assert "&lt;b&gt;" in made
 
 
+def test_texts_of_a_program_are_told_apart() -> None:
+    """And the program is the same without its colours."""
+    program = """x = f('a<b', "it's") # don't\ny = '&'"""
+    made = block(program)
+    assert '<span class="t">&#x27;a&lt;b&#x27;</span>' in made
+    assert html.unescape(re.sub(r"<[^>]*>", "", made)) == program
+
+
 def test_attributes_are_written_as_html_has_them() -> None:
     """Python's own words with an underscore behind, a dash for one within, an empty one alone; void without an end."""
     assert element("input", class_="a", data_head="b", checked="") == '<input class="a" data-head="b" checked>'
