@@ -25,8 +25,13 @@ class Locked(msgspec.Struct, frozen=True, kw_only=True):
     routes: tuple[PlannedRoute, ...]
     can_refill: bool
     can_cancel: bool
-    cancel_requested: bool
+    cancel_requested_at: int | None  # ms
     created_at: int
+
+    @property
+    def cancel_requested(self) -> bool:
+        """Whether its user wants it canceled."""
+        return self.cancel_requested_at is not None
 
 
 def lock_order(order_id: int) -> Steps[Locked | None]:
@@ -106,6 +111,6 @@ def _read(row: Row) -> Locked:
         routes=_ROUTES.decode(row["routes"]),
         can_refill=bool(row["can_refill"]),
         can_cancel=bool(row["can_cancel"]),
-        cancel_requested=row["cancel_requested_at"] is not None,
+        cancel_requested_at=row["cancel_requested_at"],
         created_at=row["created_at"],
     )

@@ -164,10 +164,14 @@ def ask_cancel(order_id: int, user_id: int, *, now: int) -> Steps[CancelTask]:
     panel is asked, and only a later status says whether it did.
     """
     locked = yield from lock_order(order_id)
-    if locked is None or locked.order.user_id != user_id or not _cancelable(locked):
+    if locked is None or locked.order.user_id != user_id:
         return CancelTask(eligible=False)
-    attempts = yield from read_attempts(order_id)
-    last = attempts[-1]
+    last = (yield from read_attempts(order_id))[-1]
+    if locked.cancel_requested_at == now:  # noted by a run of this command whose commit was unclear
+        return _task(last)
+    if not _cancelable(locked):
+        return CancelTask(eligible=False)
+    yield Query("order_cancel_requested", {"id": order_id, "now": now})
     if last.state is AttemptState.PLANNED and (
         yield from resolve(last, AttemptState.NOT_SENT, reason="canceled by the user before it was sent", now=now)
     ):
@@ -176,8 +180,12 @@ def ask_cancel(order_id: int, user_id: int, *, now: int) -> Steps[CancelTask]:
             locked.order, dropped, actor=f"user:{user_id}", reason="canceled before it was sent", now=now
         )
         return CancelTask(eligible=True)
-    yield Query("order_cancel_requested", {"id": order_id, "now": now})
     yield from record("order.cancel_asked", actor=f"user:{user_id}", order_id=order_id, user_id=user_id, now=now)
+    return _task(last)
+
+
+def _task(last: Attempt) -> CancelTask:
+    """What is left to do about a cancel, after what became of the last attempt."""
     if last.state is AttemptState.ACCEPTED:
         return CancelTask(eligible=True, provider=last.provider, upstream_order=last.upstream_order)
     return CancelTask(eligible=True)

@@ -34,10 +34,12 @@ def make_planned(provider: str = "panel-a", service: str = "101", *, cost: str =
     )
 
 
-def make_new_order(user_id: int, number: int = ORDER, *, charge: int = 100, **changes: object) -> NewOrder:
+def make_new_order(
+    user_id: int, number: int = ORDER, *, charge: int = 100, quantity: int = 10, **changes: object
+) -> NewOrder:
     """Ten of something for 100 units, over one route."""
     values: dict[str, object] = {
-        "order": Order(id=number, user_id=user_id, currency="USD", charge=charge, quantity=10),
+        "order": Order(id=number, user_id=user_id, currency="USD", charge=charge, quantity=quantity),
         "fingerprint": f"f{number}", "idem_key": None, "duplicate_window": 0, "service_id": 1, "type": "Default",
         "fields": (("link", "https://example.com/a"), ("quantity", "10")), "rate": 10_000, "rule": "default",
         "routes": (make_planned(),), "passed": "", "can_refill": True, "can_cancel": True, "owner": ME, **changes,
