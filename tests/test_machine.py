@@ -13,4 +13,4 @@ def test_any_life_agrees_with_the_model_on_sqlite(tmp_path: Path) -> None:
 
 def test_any_life_agrees_with_the_model_on_postgresql(postgres_dsn: str) -> None:
     """The same walks, fewer of them: here a step costs several times as much."""
-    walk(PostgresBooks(postgres_dsn), 30)
+    walk(PostgresBooks(postgres_dsn), 15)

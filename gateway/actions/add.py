@@ -91,7 +91,9 @@ async def _again(desk: Desk, wish: Wish, *, now: int) -> AddReply | None:
     """
     if not await desk.store.read(partial(has_earlier, wish, now=now)):
         return None
-    earlier = await desk.store.run(partial(earlier_order, wish, now=now))
+    # A number nobody else has: by it a second run, after an unclear commit, knows what the first one gave again.
+    own = msgspec.structs.replace(wish, own=await desk.order_ids.take())
+    earlier = await desk.store.run(partial(earlier_order, own, now=now))
     if earlier is None:
         return None
     desk.metrics.order_replayed()

@@ -211,9 +211,10 @@ def has_earlier(wish: Wish, *, now: int) -> Steps[bool]:
 def earlier_order(wish: Wish, *, now: int) -> Steps[int | None]:
     """The order an ``add`` already stands for, if any: by its key, an answer never heard, the user's window.
 
-    The order itself is none of these: a run of this command whose commit was unclear may have stored it. Raises
-    IdempotencyKeyReused.
+    The order itself is none of these: a run of this command whose commit was unclear may have stored it. What such a
+    run gave again is given again. Raises IdempotencyKeyReused.
     """
+    assert wish.own, "without a number of its own a second run could not tell what the first one gave again"
     user_id, own = wish.user_id, wish.own
     # One of this user's adds at a time, so that of two processes the second sees what the first stored. It is taken as
     # late as can be: a replay locks an order's row, and that comes before accounts.
@@ -228,8 +229,8 @@ def earlier_order(wish: Wish, *, now: int) -> Steps[int | None]:
     same: dict[str, int | str] = {"user_id": user_id, "fingerprint": wish.fingerprint, "own": own}
     alive = {"since": now - REPLAY_MS, "alive_since": now - OWNER_DEAD_MS}
     for row in (yield Query("order_unheard", {**same, **alive})):
-        again = {"id": row["id"], "answerer": wish.owner, "replays": row["replays"]}
-        if (yield Query("order_replay", again)):
+        again = {"id": row["id"], "answerer": wish.owner, "replays": row["replays"], "own": own}
+        if row["replayed_for"] == own or (yield Query("order_replay", again)):
             return int(row["id"])
     if wish.duplicate_window > 0:
         yield lock

@@ -276,7 +276,7 @@ async def test_cancel_while_planned_gives_the_money_back(store: Store, alpha: Us
     assert await told(database_url) == ["order.reserved", "order.failed"]
     # What was on its way comes late, and is late.
     assert (await bring(store, attempt, NotSent("fenced"))).state is OrderState.FAILED
-    assert await store.run(partial(ask_cancel, ORDER, alpha.id, now=NOW)) == CancelTask(eligible=False)
+    assert await store.run(partial(ask_cancel, ORDER, alpha.id, now=NOW + 1)) == CancelTask(eligible=False)
     assert await money_of(store) == (1_000, 0)
 
 
@@ -290,7 +290,7 @@ async def test_cancel_in_doubt_is_only_noted(store: Store, alpha: User, outcome:
     assert await money_of(store) == (900, 100)
     locked = await order_of(store)
     assert (locked.cancel_requested, locked.order.state in {OrderState.PLACING, OrderState.UNKNOWN}) == (True, True)
-    assert not (await store.run(partial(ask_cancel, ORDER, alpha.id, now=NOW))).eligible
+    assert not (await store.run(partial(ask_cancel, ORDER, alpha.id, now=NOW + 1))).eligible
 
 
 async def test_canceled_order_takes_no_other_route(store: Store, alpha: User) -> None:
@@ -309,7 +309,7 @@ async def test_cancel_of_an_active_order_is_the_panels_business(store: Store, al
     task = await store.run(partial(ask_cancel, ORDER, alpha.id, now=NOW))
     assert task == CancelTask(eligible=True, provider="panel-a", upstream_order=f"up-{ORDER}")
     assert await money_of(store) == (900, 0)
-    assert not (await store.run(partial(ask_cancel, ORDER, alpha.id, now=NOW))).eligible
+    assert not (await store.run(partial(ask_cancel, ORDER, alpha.id, now=NOW + 1))).eligible
 
 
 async def test_what_cannot_be_canceled_is_not(store: Store, alpha: User) -> None:

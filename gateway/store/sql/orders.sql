@@ -10,13 +10,15 @@ SELECT id, fingerprint, state FROM orders WHERE user_id = :user_id AND idem_key 
 
 -- name: order_unheard
 -- The newest identical order whose answer is known not to have reached its caller: the connection broke, or the process that should
--- have answered is dead. A failed order is not given again: nothing was charged for it.
-SELECT id, replays FROM orders
+-- have answered is dead. A failed order is not given again: nothing was charged for it. When this very add was run before, with a
+-- commit that was unclear, what that run did is the answer: the order it gave again, or its own, and then none of these.
+SELECT id, replays, replayed_for FROM orders
 WHERE user_id = :user_id AND fingerprint = :fingerprint AND created_at >= :since AND id <> :own AND idem_key IS NULL
-  AND answered_at IS NULL AND state <> 'failed'
-  AND (unheard_at IS NOT NULL
-       OR NOT EXISTS (SELECT 1 FROM owners WHERE owners.owner = orders.answerer AND owners.heartbeat_at >= :alive_since))
-ORDER BY created_at DESC, id DESC LIMIT 1
+  AND (replayed_for = :own OR (answered_at IS NULL AND state <> 'failed'
+       AND (unheard_at IS NOT NULL
+            OR NOT EXISTS (SELECT 1 FROM owners WHERE owners.owner = orders.answerer AND owners.heartbeat_at >= :alive_since))))
+  AND NOT EXISTS (SELECT 1 FROM orders mine WHERE mine.id = :own)
+ORDER BY CASE WHEN replayed_for = :own THEN 0 ELSE 1 END, created_at DESC, id DESC LIMIT 1
 
 -- name: order_within_window
 -- The newest identical order inside the user's own duplicate window.
@@ -27,7 +29,7 @@ ORDER BY created_at DESC, id DESC LIMIT 1
 -- name: order_replay
 -- The answer is being given again, by this process: whether it arrives is a new question. The count of replays lets one of two
 -- processes have it, and the other go on.
-UPDATE orders SET unheard_at = NULL, answerer = :answerer, replays = replays + 1
+UPDATE orders SET unheard_at = NULL, answerer = :answerer, replays = replays + 1, replayed_for = :own
 WHERE id = :id AND replays = :replays RETURNING id
 
 -- name: order_insert
