@@ -1,8 +1,8 @@
 """The one endpoint that users call: raw bytes in, the protocol's reply out, and nothing between that costs more.
 
 Always HTTP 200 for what the panel protocol can say, errors included, because many clients throw on anything else before
-they read `error`. 413 is for a body over the cap, 405 for a method nobody uses, 503 while the books cannot be reached
-or the process is on its way out.
+they read `error`. 413 is for a body over the cap, 408 for one that does not come, 405 for a method nobody uses, 503
+while the books cannot be reached or the process is on its way out.
 """
 
 import asyncio
@@ -39,6 +39,8 @@ log = structlog.get_logger(__name__)
 # The endpoint and its alias (Q4); Litestar takes each with and without a slash at its end.
 PATHS: Final = ("/api/v2", "/api/v1")
 RETRY_AFTER: Final = b"5"  # seconds, with a 503
+# A body that is not here whole after so long is not waited for: at a byte a second the largest would take three days.
+BODY_SECONDS: Final = 10.0
 
 _JSON: Final = (b"content-type", b"application/json")
 _UNAVAILABLE: Final = write_reply(ErrorReply(TEXT_UNAVAILABLE))
@@ -115,7 +117,11 @@ class Endpoint:
             return Answered(body=_TOO_LARGE, outcome="error", status=405, headers=((b"allow", b"GET, POST"),))
         headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
         query = bytes(scope.get("query_string", b""))
-        body = await _read_body(receive, scope["headers"]) if len(query) <= QUERY_MAX else None
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await _read_body(receive, scope["headers"]) if len(query) <= QUERY_MAX else None
+        except TimeoutError:
+            return Answered(body=_TOO_LARGE, outcome="error", status=408, headers=((b"connection", b"close"),))
         if body is None:
             return Answered(body=_TOO_LARGE, outcome="too_large", status=413, headers=((b"connection", b"close"),))
         http = HttpRequest(method=method, query=query, headers=tuple(headers), body=body)
