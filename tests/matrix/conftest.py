@@ -25,6 +25,13 @@ async def small_trial(tmp_path: Path) -> AsyncIterator[Trial]:
         yield made
 
 
+@pytest.fixture
+async def postgres_trial(tmp_path: Path, postgres_dsn: str) -> AsyncIterator[Trial]:
+    """A trial on PostgreSQL alone, for what needs a network between the gateway and its books."""
+    async with _trial(tmp_path, postgres_dsn) as made:
+        yield made
+
+
 @asynccontextmanager
 async def _trial(folder: Path, database_url: str) -> AsyncIterator[Trial]:
     async with simulated_panel(folder, "panel-a") as a, simulated_panel(folder, "panel-b") as b:

@@ -114,9 +114,10 @@ class Trial:
         }
 
     @asynccontextmanager
-    async def gateway(self, settings: Settings | None = None) -> AsyncIterator[House]:
-        """A gateway with its list on sale."""
-        async with running_house(settings or self.settings(), clock=self.clock, pace=BRISK) as house:
+    async def gateway(self, settings: Settings | None = None, *, ahead: float = 0.0) -> AsyncIterator[House]:
+        """A gateway with its list on sale; its clock is so many seconds ahead of the others'."""
+        own = int(ahead * 1000)
+        async with running_house(settings or self.settings(), clock=lambda: self.clock() + own, pace=BRISK) as house:
             await on_sale(house)
             yield house
 
@@ -145,9 +146,9 @@ class Trial:
         return {_link(row): row["state"] for row in await self.rows("SELECT state, fields FROM orders")}
 
     async def rows(self, query: str) -> list[dict[str, Any]]:
-        """The rows of the books, by a connection of our own."""
+        """The rows of the books that a statement answers, by a connection of our own."""
         if self.database_url.startswith("sqlite"):
-            with closing(sqlite3.connect(self.database_url.removeprefix("sqlite:///"), timeout=10)) as books:
+            with closing(sqlite3.connect(self.database_url.removeprefix("sqlite:///"), timeout=10)) as books, books:
                 books.row_factory = sqlite3.Row
                 return [dict(row) for row in books.execute(query)]
         connection = await asyncpg.connect(self.database_url)
