@@ -17,6 +17,7 @@ from typing import Literal
 
 import coverage
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.gateway_process import House, running_house
@@ -33,6 +34,9 @@ def pytest_configure() -> None:
     """The developer's own settings reach no test, nor any program a test starts."""
     for name in [name for name in os.environ if name.startswith("GATEWAY_")]:
         del os.environ[name]
+    # structlog's own colours and frames take a tenth of a second a traceback, and the event loop stands meanwhile.
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure([*structlog.get_config()["processors"][:-1], plain])
 
 
 @pytest.hookimpl(wrapper=True)

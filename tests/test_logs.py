@@ -24,9 +24,10 @@ def lines() -> Iterator[io.StringIO]:
     """What is logged, at the most talkative level; afterwards logging is as it was."""
     handlers, level = logging.getLogger().handlers, logging.getLogger().level
     stream = io.StringIO()
+    before = structlog.get_config()
     configure_logs("debug", "json", secrets=[CANARY, "panel-a-key", "panel-b-key", "short"], stream=stream)
     yield stream
-    structlog.reset_defaults()
+    structlog.configure(**before)
     logging.getLogger().handlers = handlers
     logging.getLogger().setLevel(level)
 
