@@ -34,6 +34,7 @@ from gateway.settings.secrets import kept_secret
 from gateway.store.engine import StoreError
 from gateway.store.ids import GAP_MAX, IdBlock
 from gateway.store.owners import leave
+from gateway.store.spool import Spool
 from gateway.store.store import open_store
 from gateway.store.users import users_elsewhere
 from gateway.web.apipage.page import Facts
@@ -83,8 +84,9 @@ class Gateway:
             for name, each in providers.items()
             if each.enabled
         }
+        owner = f"{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}"
         self.desk = Desk(
-            owner=f"{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}",
+            owner=owner,
             store=self.store,
             providers=self._clients,
             metrics=self.metrics,
@@ -93,6 +95,7 @@ class Gateway:
             answer_within=environment.answer_within,
             queue_seconds=environment.queue_seconds,
             paces={name: int(providers[name].poll_seconds * 1000) for name in self._clients},
+            spool=Spool(environment.data_dir / "spool", owner),
         )
         rate_per = {name: providers[name].rate_per for name in self._clients}
         self._shelves = Shelves(self.desk, self._cache, wanted_of(settings.file), rate_per=rate_per)
@@ -103,6 +106,7 @@ class Gateway:
             reads=lambda: counts.reads,
             commits=lambda: counts.commits,
             dispatches=lambda: self.desk.at_work,
+            spooled=lambda: len(self.desk.spool.waiting),
         )
         self.metrics.watch_conflicts(counts.conflicts, lambda: counts.repeated)
         self._verification = Verification(self.desk, pause=self._pace.verify, stopped_pause=self._pace.verify_stopped)
@@ -140,6 +144,7 @@ class Gateway:
         await self._check_currency()
         await self._verification.at_start()
         await self._shelves.warm()
+        self._prepare_spool()
         await sweep(self.desk)
         await self.health.start()
         await self.listener.start()
@@ -152,6 +157,13 @@ class Gateway:
         if elsewhere:
             told = ", ".join(f"{users} in {currency}" for currency, users in elsewhere.items())
             raise WrongCurrency(f"providers.yaml says {self.currency}, but there are users with balances: {told}")
+
+    def _prepare_spool(self) -> None:
+        """Say now, and not in the night it is needed, that verdicts could not be kept on the disk."""
+        try:
+            self.desk.spool.prepare()
+        except OSError as error:
+            log.warning("spool_unwritable", folder=str(self._settings.environment.data_dir), error=str(error))
 
     async def stop(self) -> int:
         """Take no more orders, let what is on its way arrive, and close; answers how many orders were left in the open.
@@ -174,6 +186,7 @@ class Gateway:
         await self.health.stop(1.0)
         await self._cache.close()
         await self.store.close()
+        self.desk.spool.close()
         log.info("stopped", left=left)
         return left
 

@@ -98,6 +98,7 @@ class Metrics:
         self._placing.set(1)
         self._violations = self._gauge("books_violations", "Rows that break an invariant of the books.", "invariant")
         self._verified = self._gauge("books_verified_timestamp_seconds", "When the books were last verified.", "scope")
+        self._spooled = self._gauge("verdicts_spooled", "Verdicts on the disk that the books have not taken yet.")
         self._gauge("build_info", "Always 1; the version is in the label.", "version").labels(__version__).set(1)
 
     # ------------------------------------------------------------------------------------------------- facts, by room
@@ -194,12 +195,14 @@ class Metrics:
         reads: Callable[[], int],
         commits: Callable[[], int],
         dispatches: Callable[[], int],
+        spooled: Callable[[], int],
     ) -> None:
         """Where to read, at each scrape, what the store has done and how many orders are on their way to a panel."""
         self._statements.set_function(statements)
         self._reads.set_function(reads)
         self._commits.set_function(commits)
         self._tasks.set_function(dispatches)
+        self._spooled.set_function(spooled)
 
     def watch_conflicts(self, conflicts: Tally[str], repeated: Callable[[], int]) -> None:
         """Where to read how often commands met another writer, by kind, and how many were run again."""

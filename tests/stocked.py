@@ -1,8 +1,10 @@
 """A desk with its shelves, in front of simulated panels that say what a test wants them to say."""
 
 import json
+import os
 from collections.abc import Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from gateway.actions.desk import Desk
@@ -15,6 +17,7 @@ from gateway.providers.client import ProviderClient
 from gateway.providers.upstream import Timeouts, Upstream
 from gateway.store.engine import Store
 from gateway.store.ids import IdBlock
+from gateway.store.spool import Spool
 from tests.panel_process import SimulatedPanel
 
 NOW = 1_700_000_000_000
@@ -36,8 +39,16 @@ class Time:
         self.ms += int(seconds * 1000)
 
 
-def make_desk(store: Store, urls: Mapping[str, str], time: Time, *, decimal_comma: bool = False) -> Desk:
-    """A desk with a client for each panel."""
+def make_desk(
+    store: Store,
+    urls: Mapping[str, str],
+    time: Time,
+    *,
+    decimal_comma: bool = False,
+    folder: Path = Path(os.devnull),
+    owner: str = "me",
+) -> Desk:
+    """A desk with a client for each panel; without a folder its spool cannot be written."""
     metrics = Metrics()
     clients = {
         name: ProviderClient(
@@ -56,7 +67,7 @@ def make_desk(store: Store, urls: Mapping[str, str], time: Time, *, decimal_comm
         for name, url in urls.items()
     }
     return Desk(
-        owner="me",
+        owner=owner,
         store=store,
         providers=clients,
         metrics=metrics,
@@ -65,6 +76,7 @@ def make_desk(store: Store, urls: Mapping[str, str], time: Time, *, decimal_comm
         answer_within=1.0,
         queue_seconds=60.0,
         paces=dict.fromkeys(urls, 1000),
+        spool=Spool(folder / "spool", owner),
     )
 
 

@@ -13,6 +13,7 @@ from gateway.metrics import Metrics
 from gateway.providers.client import ProviderClient
 from gateway.store.engine import Store
 from gateway.store.ids import IdBlock
+from gateway.store.spool import Spool
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -36,6 +37,7 @@ class Desk:
         answer_within: float,
         queue_seconds: float,
         paces: Mapping[str, int],
+        spool: Spool,
     ) -> None:
         self.owner = owner  # this process's name in the owners table
         self.store = store
@@ -46,6 +48,7 @@ class Desk:
         self.answer_within = answer_within  # seconds `add` waits for the panel's word
         self.queue_seconds = queue_seconds  # how long an order waits for a provider that cannot be reached
         self.paces = paces  # by provider: how often an order under way is asked about, ms
+        self.spool = spool  # verdicts the books could not take yet
         self.snapshot: Snapshot | None = None  # None until the first catalogue stands
         self.conditions = Conditions()
         self.beaten_at = 0  # when this process last wrote its sign of life, ms

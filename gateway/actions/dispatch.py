@@ -16,25 +16,24 @@ import structlog
 
 from gateway.actions.desk import Desk
 from gateway.actions.spent import note_wait
+from gateway.actions.verdict import bring, rescue
 from gateway.core.attempt import Attempt
 from gateway.core.errors import TEXT_UNAVAILABLE
 from gateway.core.exchange import write_exchange
 from gateway.core.messages import AddRequest
 from gateway.core.order import OrderState
-from gateway.core.outcome import NotSent, Outcome, Rejected, answer_text
+from gateway.core.outcome import NotSent, Outcome, Rejected, Unknown, answer_text
 from gateway.points import point
 from gateway.providers.said import Answered, Fenced
-from gateway.store.attempts import Decided, Job, Verdict, arm, decide, job
+from gateway.store.attempts import Decided, Job, Verdict, arm, job
 from gateway.store.engine import StoreError
+from gateway.store.spool import Spooled
 
 log = structlog.get_logger(__name__)
 
 # The pause before another round over routes that could not be reached: the first, and the longest.
 PAUSE_FIRST_SECONDS: Final = 1.0
 PAUSE_MAX_SECONDS: Final = 30.0
-# How long a verdict is kept in hand while the store cannot take it; after that the sweep makes the attempt unknown.
-DECIDE_TRIES: Final = 40
-DECIDE_PAUSE_SECONDS: Final = 0.5
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -67,7 +66,7 @@ async def _dispatch(desk: Desk, attempt: Attempt, known: Job | None) -> Result:
             return Result(OrderState.PLACING)
         outcome = said.outcome
         text = _text(outcome)
-        decided = await _decide(desk, work, said, text=text)
+        decided = await bring(desk, work.attempt, _verdict(desk, work, said, text=text))
         if decided is None:
             return Result(OrderState.UNKNOWN)
         _note(desk, work, outcome, decided=decided)
@@ -92,16 +91,26 @@ async def _send(desk: Desk, work: Job) -> Answered | None:
     mark = secrets.token_hex(8)  # of this transmission: another dispatch of the attempt has another
     request = AddRequest(service=attempt.provider_service, fields=work.fields, idempotency_key=None)
     store_away: list[StoreError] = []
+    armed = False
 
     async def arm_it() -> bool:
+        nonlocal armed
+        armed = True  # First: a dispatch that is cut off while the books commit counts as armed.
         try:
-            return await desk.store.run(partial(arm, attempt, now=now, mark=mark))
+            armed = await desk.store.run(partial(arm, attempt, now=now, mark=mark))
         except StoreError as error:
             store_away.append(error)
-            return False
+            armed = False
+        return armed
 
     began = time.perf_counter()
-    said = await client.place(request, arm_it, now=now)
+    try:
+        said = await client.place(request, arm_it, now=now)
+    except asyncio.CancelledError:
+        if armed:
+            doubt = Answered(outcome=Unknown("the sending was cut off"))
+            await rescue(desk, Spooled(attempt=attempt, verdict=_verdict(desk, work, doubt)))
+        raise
     point("judged", "add")
     note_wait(time.perf_counter() - began)
     if isinstance(said, Fenced):
@@ -110,10 +119,9 @@ async def _send(desk: Desk, work: Job) -> Answered | None:
     return said
 
 
-async def _decide(desk: Desk, work: Job, said: Answered, *, text: str) -> Decided | None:
-    """Store a verdict, again and again while the store cannot take it: it is known here and nowhere else."""
+def _verdict(desk: Desk, work: Job, said: Answered, *, text: str = TEXT_UNAVAILABLE) -> Verdict:
     now, outcome = desk.clock(), said.outcome
-    verdict = Verdict(
+    return Verdict(
         outcome=outcome,
         evidence=None if said.exchange is None else write_exchange(said.exchange),
         go_on=isinstance(outcome, NotSent) and now - work.created_at < desk.queue_seconds * 1000,
@@ -121,14 +129,6 @@ async def _decide(desk: Desk, work: Job, said: Answered, *, text: str) -> Decide
         owner=desk.owner,
         poll_at=now + desk.first_poll_ms(work.attempt.provider),
     )
-    for _ in range(DECIDE_TRIES):
-        try:
-            return await desk.store.run(partial(decide, work.attempt, verdict, now=now))
-        except StoreError as error:
-            log.warning("verdict_waits", order_id=work.attempt.order_id, attempt=work.attempt.id, error=str(error))
-            await asyncio.sleep(DECIDE_PAUSE_SECONDS)
-    log.critical("verdict_lost", order_id=work.attempt.order_id, attempt=work.attempt.id, outcome=repr(outcome))
-    return None
 
 
 def _text(outcome: Outcome) -> str:

@@ -74,13 +74,13 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     failure: str = ""  # what went wrong in our own words, keys struck out
 
 
-class NotSent(msgspec.Struct, frozen=True):
+class NotSent(msgspec.Struct, frozen=True, tag=True):
     """Nothing left this machine."""
 
     why: str
 
 
-class Rejected(msgspec.Struct, frozen=True):
+class Rejected(msgspec.Struct, frozen=True, tag=True):
     """A panel clearly refused."""
 
     kind: RejectKind
@@ -92,13 +92,13 @@ class Rejected(msgspec.Struct, frozen=True):
         return self.kind in USERS_FAULT
 
 
-class Accepted(msgspec.Struct, frozen=True):
+class Accepted(msgspec.Struct, frozen=True, tag=True):
     """A panel took the order."""
 
     upstream_order: str
 
 
-class Unknown(msgspec.Struct, frozen=True):
+class Unknown(msgspec.Struct, frozen=True, tag=True):
     """Nobody can tell."""
 
     why: str

@@ -7,6 +7,7 @@ import structlog
 
 from gateway.actions.desk import Desk
 from gateway.actions.dispatch import dispatch
+from gateway.actions.verdict import replay
 from gateway.store.owners import beat, doubt, left_planned, stale, take_over
 from gateway.store.refills import doubt_refills
 
@@ -18,10 +19,11 @@ STALE_GRACE_MS: Final = 30_000
 
 
 async def sweep(desk: Desk) -> None:
-    """Say that we live, take over what dead processes planned and send it, and put in doubt what they were sending."""
+    """Say that we live, bring verdicts left lying, take over what was planned and send it, doubt what was sent."""
     now = desk.clock()
     await desk.store.run(partial(beat, desk.owner, now=now))
     desk.beaten_at = now
+    await replay(desk)
     taken = await desk.store.run(partial(take_over, desk.owner, now=now))
     for attempt in taken:
         log.info("attempt_taken_over", order_id=attempt.order_id, attempt=attempt.id, provider=attempt.provider)

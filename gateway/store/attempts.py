@@ -14,7 +14,7 @@ from gateway.core.money import scale_of, to_units_up
 from gateway.core.order import Cost, OrderEvent, OrderState, step
 from gateway.core.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from gateway.core.routing import PlannedRoute, Tried, next_route, second_round
-from gateway.store.engine import Query, Row, Steps, Value
+from gateway.store.engine import Query, Refused, Row, Steps, Value
 from gateway.store.life import Locked, lock_order, write_step
 from gateway.store.polls import watch
 
@@ -22,6 +22,10 @@ from gateway.store.polls import watch
 ATTEMPTS_MAX: Final = 200
 # Characters of a reason that are kept; panels send whole pages.
 REASON_MAX: Final = 500
+
+
+class StrangeVerdict(Refused):
+    """A verdict is about an attempt that these books do not have."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,6 +174,18 @@ def decide(attempt: Attempt, verdict: Verdict, *, now: int) -> Steps[Decided]:
                 for row in rows
             ]
             return (yield from _follow(locked, outcome, tried, verdict=verdict, now=now))
+
+
+def decide_again(attempt: Attempt, verdict: Verdict, *, now: int) -> Steps[Decided]:
+    """The same for a verdict that comes from a file; raises StrangeVerdict when it is not about these books.
+
+    A data folder may stand before other books than those of its verdicts: restored ones, or new ones. The owner's
+    name, which no two processes share, tells an attempt of theirs from one that merely has the same number.
+    """
+    for found in (yield from read_attempts(attempt.order_id)):
+        if (found.id, found.n, found.owner) == (attempt.id, attempt.n, attempt.owner):
+            return (yield from decide(attempt, verdict, now=now))
+    raise StrangeVerdict(f"these books have no attempt {attempt.id} of order {attempt.order_id} by {attempt.owner}")
 
 
 def _follow(
