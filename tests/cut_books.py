@@ -17,6 +17,15 @@ class CutBooks:
         self.keeps = False
         self.tried = 0  # commands that came while it was away
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing could be written the last time, as this side of the line knows it."""
+        return "the line is cut" if self.away else self._store.trouble
+
+    @trouble.setter
+    def trouble(self, why: str) -> None:
+        self._store.trouble = why
+
     async def open(self) -> None:
         """Open them."""
         await self._store.open()
