@@ -22,10 +22,12 @@ from gateway.core.errors import (
     TEXT_INCORRECT_QUANTITY,
     TEXT_INCORRECT_REQUEST,
     TEXT_UNAVAILABLE,
+    text_incorrect_field,
 )
 from gateway.core.lenient import Json, NotJson, find_error_text, parse_after_notices, parse_json
 from gateway.core.rejections import USERS_FAULT, RejectKind, error_kind
 from gateway.core.scalars import as_id
+from gateway.core.service_fields import field_named
 
 _EXCERPT: Final = 200  # characters of a panel's own words that are kept
 
@@ -132,7 +134,9 @@ def answer_text(outcome: Rejected) -> str:
         case RejectKind.QUANTITY:
             return TEXT_INCORRECT_QUANTITY
         case RejectKind.FIELD:
-            return TEXT_INCORRECT_REQUEST
+            # The name is one of ours that the panel's words hold; none of those words goes on.
+            named = field_named(outcome.text)
+            return TEXT_INCORRECT_REQUEST if named is None else text_incorrect_field(named)
         case _:
             return TEXT_UNAVAILABLE
 

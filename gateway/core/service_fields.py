@@ -26,6 +26,8 @@ ANSWERS_MAX: Final = 1000
 
 _WHOLE_NUMBER: Final = re.compile(r"(?:([0-9]{1,12})|([0-9]{1,3}(?:[ ,][0-9]{3}){1,3}))(?:\.0{1,8})?", re.ASCII)
 _LINE_ENDS: Final = re.compile(r"\r\n|\n|\r")
+# How panels find fault with a field (PROTOCOL.md section 5).
+_FAULTS: Final = (" incorrect {} ", " invalid {} ", " {} is required ", " {} field is required ")
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -121,6 +123,17 @@ def read_value(field: Field, text: str) -> str:
         case _:
             assert_never(field.holds)
     raise InvalidOrder(text_incorrect_field(field.name))
+
+
+def field_named(text: str) -> str | None:
+    """The one field that a panel's words find fault with; None where they name none, or several.
+
+    Only what panels say of fields counts ("Incorrect <field>", "<field> is required"), with blanks for `_` or without:
+    `media` and `device` are also words of any page.
+    """
+    said = f" {' '.join(re.split(r'[^a-z]+', text.casefold()))} "
+    named = [name for name in FIELDS if any(each.format(name.replace("_", " ")) in said for each in _FAULTS)]
+    return named[0] if len(named) == 1 else None
 
 
 def read_quantity(text: str) -> int | None:

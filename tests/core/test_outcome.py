@@ -203,6 +203,12 @@ def test_user_reads_our_words_alone(kind: RejectKind, text: str, fault: bool) ->
     assert (answer_text(outcome), outcome.users_fault) == (text, fault)
 
 
+def test_user_reads_which_field_was_refused() -> None:
+    """Its name is ours, whatever stands around it in the panel's words."""
+    outcome = Rejected(RejectKind.FIELD, "panel-a, key 123: Comments field is required")
+    assert answer_text(outcome) == "Incorrect comments"
+
+
 @given(st.binary(max_size=300), st.integers(100, 599), st.booleans(), st.booleans())
 def test_any_bytes_are_classified(body: bytes, status: int, complete: bool, framed: bool) -> None:
     """Total, and nothing is accepted that was not whole."""

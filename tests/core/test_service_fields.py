@@ -10,6 +10,7 @@ from gateway.core.service_fields import (
     LINES_MAX,
     LIST_FIELDS,
     Field,
+    field_named,
     read_quantity,
     read_value,
     split_lines,
@@ -120,3 +121,23 @@ def test_field_that_needs_another_names_one_that_stands_before_it() -> None:
         other, value = field.needs
         assert names.index(other) < names.index(field.name)
         assert read_value(FIELDS[other], value) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        *((f"Incorrect {name}", name) for name in FIELDS),
+        ("INVALID  Comments!", "comments"),
+        ("Comments field is required", "comments"),
+        ("error: answer number is required", "answer_number"),
+        ("Incorrect hashtags", "hashtags"),
+        ("Incorrect username. Invalid hashtag.", None),
+        ("Incorrect request", None),
+        ("Incorrect panel-a key 123", None),
+        ("HTTP 413: your media are too large for this device", None),
+        ("", None),
+    ],
+)
+def test_field_that_a_panel_finds_fault_with_is_known(text: str, name: str | None) -> None:
+    """By one name of ours in a panel's usual words; nothing else of what it says is looked at."""
+    assert field_named(text) == name

@@ -1,6 +1,7 @@
 """The simulated panel: a real one when it behaves, every misdeed when told to, and a memory like stone."""
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.core.service import TYPES, ServiceType
 from gateway.panel.switches import INSTEAD, KNOWN
 from tests.panel_process import PanelProcess, SimulatedPanel, simulated_panel
 
@@ -79,6 +81,21 @@ async def test_refill_is_for_what_is_done(panel: SimulatedPanel, http: httpx.Asy
     panel.program.books.advance(3_600_000)
     assert await ask(http, panel, "refill_status", order=number) == {"status": "Completed"}
     assert "error" in await ask(http, panel, "refill_status", refill="99")
+
+
+@pytest.mark.parametrize("kind", TYPES, ids=lambda kind: kind.name)
+async def test_it_checks_the_fields_of_every_type(
+    panel: SimulatedPanel, http: httpx.AsyncClient, kind: ServiceType
+) -> None:
+    """One service of each is sold; without any field that its order needs it is refused by that name, else taken."""
+    row = next(row for row in await ask(http, panel, "services") if row["type"] == kind.name)
+    fields = {field.name: field.example for field in kind.fields if field.needs is None or field.needs[1] == "1"}
+    for name in fields:
+        short = {key: value for key, value in fields.items() if key != name}
+        assert await ask(http, panel, "add", service=str(row["service"]), **short) == {"error": f"Incorrect {name}"}
+    assert panel.links() == []
+    placed = await ask(http, panel, "add", service=str(row["service"]), **fields)
+    assert [dict(json.loads(order.fields)) for order in panel.program.books.orders()] == [fields], placed
 
 
 @pytest.mark.parametrize(
