@@ -23,7 +23,7 @@ async def metric(house: House, name: str) -> str:
     """The value of a metric, as it is scraped."""
     async with httpx.AsyncClient(trust_env=False) as http:
         text = (await http.get(f"{house.health}/metrics")).text
-    return next(line.rpartition(" ")[2] for line in text.splitlines() if line.startswith(name + " "))
+    return next((line.rpartition(" ")[2] for line in text.splitlines() if line.startswith(name + " ")), "nan")
 
 
 async def started(settings: Settings, pace: Pace) -> House:
