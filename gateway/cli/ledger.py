@@ -1,12 +1,16 @@
 """The commands on the ledger: verify the books, and print a user's statement of account."""
 
+import csv
 import sys
 from functools import partial
 
+import msgspec
 import rich_click as click
 
 from gateway.cli.moments import Moment, shown
-from gateway.cli.session import command, in_books
+from gateway.cli.session import command, in_books, table
+from gateway.core.money import format_amount, scale_of
+from gateway.store.statement import Statement, statement
 from gateway.store.verify import MEANING, Found, Progress, verify
 
 
@@ -65,3 +69,72 @@ def _report(found: Found) -> None:
         if rows > len(named):
             click.echo(f"  … and {rows - len(named)} more")
     click.echo(f"NOT SOUND: {looked}; {sum(found.counts.values())} violations. docs/ledger.md says what to do")
+
+
+@ledger.command("statement")
+@click.argument("name", metavar="USER")
+@click.option("--since", type=Moment(), help="From then on: 2026-01-31, 2026-01-31T12:30, 7d.")
+@click.option("--until", type=Moment(), help="Up to before then.")
+@click.option("--order", type=int, help="Movements of this order alone.")
+@click.option("--csv", "shape", flag_value="csv", help="Comma-separated, with a head.")
+@click.option("--json", "shape", flag_value="json", help="One JSON object.")
+@command
+def show_statement(name: str, *, since: int | None, until: int | None, order: int | None, shape: str | None) -> None:
+    """Print every movement of USER's money with the balance after it; amounts are exact, times are UTC."""
+    work = partial(statement, name, since=since, until=until, order_id=order)
+    made = in_books(lambda store: store.read_at_length(work))
+    match shape:
+        case "csv":
+            _print_csv(made)
+        case "json":
+            click.echo(msgspec.json.encode(_plain(made)))
+        case _:
+            _print_table(made)
+
+
+_COLUMNS = ("time", "kind", "order", "key", "change", "balance", "held change", "held")
+
+
+def _cells(made: Statement) -> list[tuple[str, ...]]:
+    scale = scale_of(made.currency)
+    return [
+        (
+            *(shown(each.at), each.kind, "" if each.order_id is None else str(each.order_id), each.key),
+            *(format_amount(each.change, scale), format_amount(each.balance, scale)),
+            *(format_amount(each.held_change, scale), format_amount(each.held, scale)),
+        )
+        for each in made.movements
+    ]
+
+
+def _print_csv(made: Statement) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow((*_COLUMNS, "currency"))
+    writer.writerows((*cells, made.currency) for cells in _cells(made))
+
+
+def _print_table(made: Statement) -> None:
+    scale = scale_of(made.currency)
+    for word, balance, held in (
+        ("opening", made.opening, made.opening_held),
+        ("closing", made.closing, made.closing_held),
+    ):
+        if word == "closing":
+            click.echo(table(_COLUMNS, _cells(made)) if made.movements else "no movements")
+        told = f"{format_amount(balance, scale)} {made.currency}, held {format_amount(held, scale)}"
+        click.echo(f"{made.user}: {word} balance {told}")
+
+
+def _plain(made: Statement) -> dict[str, object]:
+    """A statement with amounts as texts, which lose no digit in anybody's JSON."""
+    scale = scale_of(made.currency)
+    names = [column.replace(" ", "_") for column in _COLUMNS]
+    return {
+        "user": made.user,
+        "currency": made.currency,
+        **{
+            name: format_amount(getattr(made, name), scale)
+            for name in ("opening", "opening_held", "closing", "closing_held")
+        },
+        "movements": [dict(zip(names, cells, strict=True)) for cells in _cells(made)],
+    }

@@ -19,6 +19,7 @@ from gateway.store.users import (
     Choices,
     Listed,
     NoSuchUser,
+    adjust_user,
     create_user,
     credit_user,
     list_users,
@@ -102,8 +103,7 @@ def show(name: str) -> None:
 @command
 def credit(name: str, amount: str, reference: str) -> None:
     """Credit AMOUNT to a user; a negative one takes back (write it after --: `credit NAME --reference R -- -5`)."""
-    if not 0 < len(reference) <= REFERENCE_MAX or reference != reference.strip() or not reference.isprintable():
-        raise BadOption(f"a reference has 1 to {REFERENCE_MAX} printable characters without a space around it")
+    _check_word(reference)
     before = _one(name)
     units = parse_amount(amount, scale_of(before.currency))
     if units == 0:
@@ -113,6 +113,34 @@ def credit(name: str, amount: str, reference: str) -> None:
     after = _one(name)
     told = f"credited {amount} {after.currency}" if posted else f"{reference} was credited before, nothing moved"
     click.echo(f"{told}; balance {_amount(after.avail, after)} {after.currency}")
+
+
+# A negative amount begins like an option; with this it is taken as it stands.
+@user.command("adjust", context_settings={"ignore_unknown_options": True})
+@click.argument("name")
+@click.argument("amount")
+@click.option("--reference", required=True, help="The ticket: one reference moves money once.")
+@click.option("--reason", required=True, help="Why, for the audit trail.")
+@command
+def adjust(name: str, amount: str, reference: str, reason: str) -> None:
+    """Correct a user's balance by AMOUNT, which may be negative (-2.50) but takes no more than is there."""
+    _check_word(reference)
+    if not reason.strip():
+        raise BadOption("an adjustment needs a reason")
+    before = _one(name)
+    units = parse_amount(amount, scale_of(before.currency))
+    if units == 0:
+        raise BadOption("nothing to adjust")
+    work = partial(adjust_user, name, units, reference=reference, reason=reason.strip(), actor=actor(), now=now())
+    posted = in_books(lambda store: store.run(work))
+    after = _one(name)
+    told = f"adjusted by {amount} {after.currency}" if posted else f"{reference} was adjusted before, nothing moved"
+    click.echo(f"{told}; balance {_amount(after.avail, after)} {after.currency}")
+
+
+def _check_word(reference: str) -> None:
+    if not 0 < len(reference) <= REFERENCE_MAX or reference != reference.strip() or not reference.isprintable():
+        raise BadOption(f"a reference has 1 to {REFERENCE_MAX} printable characters without a space around it")
 
 
 @user.command("change")

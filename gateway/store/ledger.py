@@ -81,6 +81,12 @@ def balance_of(account: int) -> Steps[Balance | None]:
     return Balance(account=account, currency=rows[0]["currency"], balance=rows[0]["balance"])
 
 
+def balance_of_code(code: str) -> Steps[int]:
+    """What the account of this code holds, locked until the end of the transaction; 0 when there is none."""
+    rows = yield Query("account_balance_lock", {"code": code})
+    return rows[0]["balance"] if rows else 0
+
+
 def _check_same(transfer: Transfer, row: Row) -> None:
     """Refuse a key that stands for another content; the amount first, as that is what people mistake."""
     for column in ("amount", "source", "dest", "currency", "order_id"):

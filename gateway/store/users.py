@@ -6,10 +6,11 @@ import msgspec
 
 from gateway.core import ledger
 from gateway.core.dialects import UserDialect
+from gateway.core.money import format_amount, scale_of
 from gateway.core.user import User
 from gateway.store.engine import Query, Refused, Row, Steps
 from gateway.store.events import record
-from gateway.store.ledger import post
+from gateway.store.ledger import KeyTaken, NotEnoughFunds, balance_of_code, post
 
 USERS_LISTED_MAX: Final = 10_000  # users of one list; a bigger house asks by name
 
@@ -91,19 +92,63 @@ def credit_user(name: str, amount: int, *, reference: str, actor: str, now: int)
     Answers False when the reference was credited before with the same amount. Raises NoSuchUser, KeyTaken when the
     reference stands for another amount or user, NotEnoughFunds when more is taken back than is there.
     """
-    rows = yield Query("user_by_name", {"name": name})
-    if not rows:
-        raise NoSuchUser(f"there is no user {name!r}")
-    user_id, currency = rows[0]["id"], rows[0]["currency"]
+    user_id, currency = yield from _account_holder(name)
     if amount > 0:
         transfer = ledger.deposit(user_id, amount, currency=currency, reference=reference)
     else:
         transfer = ledger.adjust(user_id, amount, currency=currency, ticket=reference)
-    posted = yield from post(transfer, now)
+    posted = yield from _post_by_hand(transfer, name, reference, now=now)
     if posted:
         after = f'{{"amount":{amount}}}'
         yield from record("user.credited", actor=actor, user_id=user_id, after=after, reason=reference, now=now)
     return posted
+
+
+def adjust_user(  # noqa: PLR0913 - what an adjustment needs to be accounted for
+    name: str, amount: int, *, reference: str, reason: str, actor: str, now: int
+) -> Steps[bool]:
+    """Correct a balance up or down, never below nought, for a reason; one reference moves money once.
+
+    Answers False when it was done before with the same amount. Raises NoSuchUser, KeyTaken, NotEnoughFunds.
+    """
+    user_id, currency = yield from _account_holder(name)
+    before = yield from balance_of_code(ledger.available(user_id))
+    transfer = ledger.adjust(user_id, amount, currency=currency, ticket=reference)
+    posted = yield from _post_by_hand(transfer, name, reference, now=now)
+    if posted:
+        yield from record(
+            "user.adjusted",
+            actor=actor,
+            user_id=user_id,
+            before=f'{{"balance":{before}}}',
+            after=f'{{"balance":{before + amount},"amount":{amount},"reference":{_text(reference)}}}',
+            reason=reason,
+            now=now,
+        )
+    return posted
+
+
+def _account_holder(name: str) -> Steps[tuple[int, str]]:
+    rows = yield Query("user_by_name", {"name": name})
+    if not rows:
+        raise NoSuchUser(f"there is no user {name!r}")
+    return rows[0]["id"], rows[0]["currency"]
+
+
+def _post_by_hand(transfer: ledger.Transfer, name: str, reference: str, *, now: int) -> Steps[bool]:
+    """Write what a person typed; a refusal is in that person's words, with amounts as they are typed."""
+    try:
+        return (yield from post(transfer, now))
+    except KeyTaken as error:
+        rows = yield Query("transfer_by_key", {"tx_key": transfer.tx_key})
+        holder = yield Query("account_holder", {"source": rows[0]["source"], "dest": rows[0]["dest"]})
+        taken = -rows[0]["amount"] if ledger.is_user_account(rows[0]["source"]) else rows[0]["amount"]
+        moved = f"{format_amount(taken, scale_of(rows[0]['currency']))} {rows[0]['currency']}"
+        whose = holder[0]["name"] if holder else "nobody"
+        raise KeyTaken(f"reference {reference} was used before, for {moved} to {whose}; nothing was moved") from error
+    except NotEnoughFunds as error:
+        asked = format_amount(transfer.amount, scale_of(transfer.currency))
+        raise NotEnoughFunds(f"{name} has less than {asked} {transfer.currency} to spend; nothing was moved") from error
 
 
 def set_state(name: str, state: Literal["active", "suspended"], *, actor: str, reason: str, now: int) -> Steps[None]:
@@ -165,3 +210,7 @@ def _columns(choices: Choices) -> dict[str, int | str]:
 
 def _json(choices: Choices) -> str:
     return msgspec.json.encode(choices).decode()
+
+
+def _text(value: str) -> str:
+    return msgspec.json.encode(value).decode()

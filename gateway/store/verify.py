@@ -145,9 +145,10 @@ def verify(*, since: int | None = None, listener: Listener = lambda _: None, row
 def _verify_all(book: _Book) -> Steps[None]:
     totals = (yield Query("verify_totals"))[0]
     yield from _transfers(book, after=0, of=totals["transfers"])
-    for part, judge in (("accounts", _accounts), ("orders", _orders)):
+    walks = (("accounts", "verify_accounts_slice", _accounts), ("orders", "verify_orders_slice", _orders))
+    for part, name, judge in walks:
         last = 0
-        while rows := (yield Query(f"verify_{part}_slice", {"after": last, "limit": book.rows})):
+        while rows := (yield Query(name, {"after": last, "limit": book.rows})):
             ids = [row["id"] for row in rows]
             yield from judge(book, ids)
             book.passed(part, len(ids), totals[part])

@@ -33,3 +33,10 @@ RETURNING id;
 SELECT t.kind, t.order_id, t.amount, t.currency, s.code AS source, d.code AS dest
 FROM transfers t JOIN accounts s ON s.id = t.source_id JOIN accounts d ON d.id = t.dest_id
 WHERE t.tx_key = :tx_key;
+
+-- name: account_balance_lock
+SELECT balance FROM accounts WHERE code = :code {FOR_UPDATE};
+
+-- name: account_holder
+-- The user one of whose accounts is an end of a transfer.
+SELECT u.name FROM accounts a JOIN users u ON u.id = a.user_id WHERE a.code IN (:source, :dest);
