@@ -9,6 +9,8 @@ from typing import Any
 from gateway.jobs.sweep import sweep
 from gateway.store.engine import Query
 from gateway.store.owners import take_over
+from gateway.web.panel import ANSWER_OUT_SECONDS
+from tests.crash.truth import rows_of
 from tests.gateway_process import NOBODY, house_settings, running_house
 from tests.panel_process import simulated_panel
 from tests.world import LINK, World, balance, on_sale, status_of, until
@@ -49,6 +51,22 @@ async def test_order_caught_in_the_middle_is_unknown_not_sent_again(world: World
         assert (await later("status", order=placed["order"]))["status"] == "Pending"
         await asyncio.sleep(0.5)
     assert world.a.heard("add") + world.b.heard("add") == 1
+
+
+async def test_answer_counts_as_heard_only_once_it_is_out(world: World, database_url: str) -> None:
+    """A process killed right after it handed an answer over leaves it unheard: the caller comes again and is known."""
+    async with running_house(world.settings()) as house:
+        await on_sale(house)
+        call = await house.user()
+        await call("add", service="1", link=LINK, quantity="100")
+
+        async def heard() -> list[dict[str, Any]]:
+            query = "SELECT created_at, answered_at FROM orders WHERE answered_at IS NOT NULL"
+            (found,) = await asyncio.to_thread(rows_of, database_url, query)
+            return found
+
+        (order,) = await until(heard)
+        assert order["answered_at"] - order["created_at"] >= ANSWER_OUT_SECONDS * 1000
 
 
 def read_states() -> Any:
