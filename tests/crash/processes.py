@@ -25,6 +25,7 @@ class Shared:
     WAITING = 2  # wishes without an answer
     ANSWERED = 3  # wishes with an id
     REFUSED = 4
+    READY = 5  # how many gateways of this life listen
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, 8 * _SLOTS)

@@ -13,7 +13,10 @@ import asyncpg
 
 from tests.sound import broken_invariants
 
-_ORDERS: Final = "SELECT id, user_id, state, charge, refunded, quantity, fields, remains, shown FROM orders"
+_ORDERS: Final = (
+    "SELECT id, user_id, state, charge, refunded, quantity, fields, remains, shown, idem_key, answerer, answered_at, "
+    "unheard_at, replays, created_at FROM orders"
+)
 _ATTEMPTS: Final = "SELECT order_id, provider, state, upstream_order FROM attempts"
 _OPEN: Final = (
     "SELECT (SELECT COUNT(*) FROM attempts WHERE state IN ('planned', 'sending')) AS flying, "
@@ -78,7 +81,7 @@ def _upstream(
     for link, found in by_link.items():
         living = [order for order in found if order["state"] != "failed"]
         if len(living) > 1:
-            faults.append(f"charged twice for {link}: {[(order['id'], order['state']) for order in living]}")
+            faults.append(f"charged twice for {link}: {living}")
         if not living and link in placed:
             faults.append(f"I10 {link} failed for us and is at {placed[link]}")
         for order in living:

@@ -30,7 +30,8 @@ USERS: Final = 3
 PANELS: Final = ("panel-a", "panel-b")
 CREDIT: Final = 10**13  # units a user has: the crash is the test, not the funds
 DEAD_SECONDS: Final = 90.0  # passes after a death: beyond the owner's, any lease and the upstream deadline
-SETTLE_SECONDS: Final = 25.0
+SETTLE_SECONDS: Final = 40.0
+START_SECONDS: Final = 15.0
 _SERVICES: Final = """
 currency: USD
 services:
@@ -83,6 +84,7 @@ class World:
         self.names = folder / "points.txt"
         self.log = folder / "gateway.log"
         self.mutate: Callable[[], None] = lambda: None
+        self.by_itself: list[bool] = []  # of the last life: which gateways met their death at a point
         self._ports = [free_port() for _ in range(gateways)]
         self._panels: list[Panel] = []
         self._driver: Child | None = None
@@ -111,7 +113,9 @@ class World:
     def live(self, life: Life) -> list[Ended]:
         """One life: the panels do wrong, the gateways run until each has met its death."""
         self._switch(life.faults)
+        self.shared[Shared.READY] = 0
         self._gateways = [Child(partial(self._serve, n, death)) for n, death in enumerate(life.deaths)]
+        self._wait_ready()
         began = time.monotonic()
         leap_at = life.leap_at
         for child, death in zip(self._gateways, life.deaths, strict=True):
@@ -120,9 +124,19 @@ class World:
                 if leap_at is not None and time.monotonic() - began > leap_at:
                     self.shared.pass_by(DEAD_SECONDS)
                     leap_at = None
+        self.by_itself = [child.poll() is not None for child in self._gateways]
         ends = [child.kill() for child in self._gateways]
         self.shared.pass_by(DEAD_SECONDS)
         return ends
+
+    def _wait_ready(self) -> None:
+        """Until every gateway listens or is dead: a busy machine takes its time, and a life begins after it."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            dead = sum(child.poll() is not None for child in self._gateways)
+            if self.shared[Shared.READY] + dead >= len(self._gateways):
+                return
+            time.sleep(0.002)
 
     def settle(self, settled: Callable[[], str | None]) -> str | None:
         """Live without faults or kills until `settled` has nothing to say; answers what it said last, or None.
@@ -234,6 +248,7 @@ class World:
         pace = Pace(sweep=0.1, figures=5.0, balances=1.0)
         made = Gateway(self._settings(n), clock=self.shared.clock, pace=pace)
         await made.start()
+        self.shared[Shared.READY] += 1
         await ended.wait()
         await made.stop()
 
