@@ -12,6 +12,7 @@ from gateway.core.replies import write_reply
 from gateway.core.requests import write_request
 from gateway.web.apipage import words
 from gateway.web.apipage.examples import Exchange, exchanges
+from gateway.web.apipage.page import TITLE
 from gateway.web.apipage.schemas import Schema, reference, reply_schemas, request_schemas
 from gateway.web.apipage.sections import KEY
 
@@ -34,7 +35,7 @@ def openapi(currency: str) -> dict[str, Schema]:
     replies: list[Schema] = [reference(name) for name in reply_schemas()]
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Panel API", "version": "2", "description": _ABOUT},
+        "info": {"title": TITLE, "version": "2", "description": _ABOUT},
         "servers": [{"url": "/"}],
         "security": [{}, {"bearer": []}, {"header": []}],
         "paths": {"/api/v2": {"post": _post(asked), "get": _get(asked)}},

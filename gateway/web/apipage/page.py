@@ -14,6 +14,7 @@ import msgspec
 from gateway.web.apipage.markup import Markup, element, escape, join
 from gateway.web.apipage.sections import Section, sections
 
+TITLE: Final = "Panel API"
 # Stands for the address while the page is made; no text of ours has it.
 _ADDRESS: Final = "ADDRESS.TO.BE.FILLED.IN"
 _STYLE: Final = files("gateway.web.apipage").joinpath("style.css").read_text("utf-8")
@@ -55,7 +56,8 @@ def _page(facts: Facts) -> Markup:
         element("meta", charset="utf-8"),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),
-        element("title", "API"),
+        element("title", TITLE),
+        element("meta", name="description", content="Actions, service types, errors and samples of the panel API."),
         element("link", rel="icon", href=_ICON),
         element("style", Markup(_STYLE)),
     )
@@ -78,7 +80,7 @@ def _contents(parts: tuple[Section, ...]) -> Markup:
         )
         for group, members in groupby(parts, lambda part: part.group)
     ]
-    return element("nav", element("a", "API", href="#content", class_="brand"), *groups, aria_label="Contents")
+    return element("nav", element("a", TITLE, href="#content", class_="brand"), *groups, aria_label="Contents")
 
 
 def _name(part: Section) -> Markup:
@@ -95,7 +97,7 @@ def _opening(url: str) -> Markup:
     )
     return element(
         "header",
-        element("h1", "API"),
+        element("h1", TITLE),
         element(
             "p",
             "The panel API that your panel speaks already: paste the address and your key where it asks for a "
