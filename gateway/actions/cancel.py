@@ -29,6 +29,8 @@ async def cancel(desk: Desk, user: User, request: CancelRequest) -> CancelReply 
     if not task.eligible:
         return ErrorReply(error=TEXT_NOT_CANCELABLE)
     if task.provider is not None and task.upstream_order is not None:
+        if not _can_cancel(desk, task.provider):
+            return ErrorReply(error=TEXT_NOT_CANCELABLE)
         desk.spawn(_tell(desk, number, task.provider, upstream_order=task.upstream_order), name=f"cancel:{number}")
     return CancelReply()
 
@@ -37,6 +39,12 @@ async def multi_cancel(desk: Desk, user: User, request: MultiCancelRequest) -> M
     """Ask for several, each answered for itself."""
     replies = await asyncio.gather(*(cancel(desk, user, CancelRequest(order=asked)) for asked in request.orders))
     return MultiCancelReply(orders=tuple(zip(request.orders, replies, strict=True)))
+
+
+def _can_cancel(desk: Desk, provider: str) -> bool:
+    """Whether a panel has the action; a service of several routes may have been ordered at one that has not."""
+    client = desk.providers.get(provider)
+    return client is None or client.upstream.dialect.cancel
 
 
 async def _tell(desk: Desk, number: int, provider: str, *, upstream_order: str) -> None:

@@ -18,6 +18,7 @@ from gateway.actions.desk import Desk
 from gateway.actions.spent import note_wait
 from gateway.actions.verdict import bring, rescue
 from gateway.core.attempt import Attempt
+from gateway.core.dialects import Mark
 from gateway.core.errors import TEXT_UNAVAILABLE
 from gateway.core.exchange import write_exchange
 from gateway.core.messages import AddRequest
@@ -89,7 +90,9 @@ async def _send(desk: Desk, work: Job) -> Answered | None:
         return Answered(outcome=NotSent(f"the provider is held: {held}"))
     now = desk.clock()
     mark = secrets.token_hex(8)  # of this transmission: another dispatch of the attempt has another
-    request = AddRequest(service=attempt.provider_service, fields=work.fields, idempotency_key=None)
+    # The same numbers however often the attempt is taken up, should its provider want one with every order.
+    named = Mark(order=str(attempt.order_id), attempt=str(attempt.id))
+    request = AddRequest(service=attempt.provider_service, fields=work.fields)
     store_away: list[StoreError] = []
     armed = False
 
@@ -105,7 +108,7 @@ async def _send(desk: Desk, work: Job) -> Answered | None:
 
     began = time.perf_counter()
     try:
-        said = await client.place(request, arm_it, now=now)
+        said = await client.place(request, arm_it, now=now, mark=named)
     except asyncio.CancelledError:
         if armed:
             doubt = Answered(outcome=Unknown("the sending was cut off"))

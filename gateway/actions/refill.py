@@ -18,9 +18,12 @@ from gateway.core.messages import (
     RefillRequest,
     RefillStatusReply,
     RefillStatusRequest,
+    Reply,
+    Unreadable,
 )
 from gateway.core.refill import RefillState
 from gateway.core.user import User
+from gateway.providers.said import Failed
 from gateway.store.refills import RefillTask, ask_refill, settle, show_newest_refill, show_refills
 
 # How long after it was taken a refill is first asked about.
@@ -77,7 +80,11 @@ async def multi_refill_status(desk: Desk, user: User, request: MultiRefillStatus
 async def _tell(desk: Desk, task: RefillTask) -> bool:
     """Ask the panel once and store what became of it; ``False`` only for a clear refusal."""
     client = desk.providers.get(task.provider)
-    answer = None if client is None else await client.tell(RefillRequest(order=task.upstream_order))
+    answer: Reply | Unreadable | Failed | None = None
+    if client is not None and not client.upstream.dialect.refill:
+        answer = ErrorReply("this panel has no refill")
+    elif client is not None:
+        answer = await client.tell(RefillRequest(order=task.upstream_order))
     match answer:
         case RefillReply():
             state, shown, upstream = RefillState.OPEN, "Pending", answer.refill

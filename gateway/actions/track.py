@@ -33,10 +33,15 @@ BATCH_MAX: Final = 100
 REFILL_PACE_MS: Final = 10 * 60_000
 
 
+def batch_of(desk: Desk, provider: str) -> int:
+    """How many ids one call to a provider may have."""
+    return min(BATCH_MAX, desk.providers[provider].upstream.dialect.batch)
+
+
 async def track(desk: Desk, provider: str) -> int:
     """Ask one provider about the orders that are due, one batch; answers how many there were."""
     client = desk.providers[provider]
-    limit = min(BATCH_MAX, client.upstream.dialect.status_batch_max)
+    limit = batch_of(desk, provider)
     dues = await desk.store.run(partial(claim, provider, desk.owner, limit=limit, now=desk.clock()))
     if not dues:
         return 0
@@ -61,7 +66,8 @@ async def track_refills(desk: Desk, provider: str) -> int:
     """Ask one provider about its open refills that are due, one batch; answers how many there were."""
     client = desk.providers[provider]
     now = desk.clock()
-    refills = await desk.store.run(partial(claim_refills, provider, limit=BATCH_MAX, now=now))
+    limit = batch_of(desk, provider)
+    refills = await desk.store.run(partial(claim_refills, provider, limit=limit, now=now))
     if not refills:
         return 0
     words = await _ask_refills(client, refills)
@@ -91,9 +97,9 @@ async def _ask(client: ProviderClient, dues: Sequence[Due]) -> dict[str, StatusR
 async def _ask_refills(client: ProviderClient, refills: Sequence[OpenRefill]) -> dict[str, str]:
     """What the panel says of refills, by its own id."""
     asked = tuple(refill.upstream_refill for refill in refills)
-    if len(asked) == 1:
-        single = await client.ask(RefillStatusRequest(refill=asked[0]))
-        return {asked[0]: single.status} if isinstance(single, RefillStatusReply) else {}
+    if len(asked) == 1 or not client.upstream.dialect.multi_refill_status:
+        replies = [(one, await client.ask(RefillStatusRequest(refill=one))) for one in asked]
+        return {one: reply.status for one, reply in replies if isinstance(reply, RefillStatusReply)}
     answer = await client.ask(MultiRefillStatusRequest(refills=asked))
     if not isinstance(answer, MultiRefillStatusReply):
         return {}

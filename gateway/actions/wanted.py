@@ -43,7 +43,7 @@ def upstream_of(name: str, provider: Provider) -> Upstream:
             total_read=float(times.total_read),
         ),
         concurrency=provider.concurrency,
-        requests_per_second=provider.requests_per_second,
+        requests_per_second=provider.requests_per_second or provider.dialect.requests_per_second,
         allow_private=provider.allow_private,
         verify_tls=provider.verify_tls,
         errors=provider.errors,
@@ -51,14 +51,15 @@ def upstream_of(name: str, provider: Provider) -> Upstream:
 
 
 def _source(name: str, provider: Provider) -> Source:
-    if provider.imports is None:
-        return Source(name=name, exchange_rate=provider.exchange_rate)
+    imports = provider.imports
     return Source(
         name=name,
         exchange_rate=provider.exchange_rate,
-        imports=True,
-        include=_pattern(provider.imports.include),
-        exclude=_pattern(provider.imports.exclude),
+        imports=imports is not None,
+        include=Pattern() if imports is None else _pattern(imports.include),
+        exclude=Pattern() if imports is None else _pattern(imports.exclude),
+        refills=provider.dialect.refill,
+        cancels=provider.dialect.cancel,
     )
 
 

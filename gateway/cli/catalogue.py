@@ -78,10 +78,19 @@ def catalogue(*, fetch: bool, tier: str, as_json: bool) -> None:
         rows = [_row(line, first=n == 0) for each in made.services for n, line in enumerate(_lines(made, each, tier))]
         click.echo(table(_HEAD, rows))
         click.echo(f"{len(made.services)} services in {made.currency}, generation {made.generation}")
+        for told in _lacking(file):
+            click.echo(told)
     for name in made.missing:
         click.echo(f"no list of {name} is known", err=True)
     for what in made.left_out:
         click.echo(f"left out: {_shown(what)}", err=True)
+
+
+def _lacking(file: ProvidersFile) -> Iterable[str]:
+    """What each provider in use cannot do, as its dialect says."""
+    for name, provider in file.providers.items():
+        if provider.enabled and provider.dialect.lacks:
+            yield f"{name} speaks {provider.dialect.preset}, without {', '.join(provider.dialect.lacks)}"
 
 
 def _lines(made: Catalogue, service: Service, tier: str) -> Iterable[Line]:

@@ -57,11 +57,16 @@ ORDER_ID_PATHS: Final = (
     "data.order_id",
     "data.id",
 )
-_REFILL_ID_NAMES: Final = ("refill", "refill_id", "refillId", "id")
-_STATUS_NAMES: Final = ("status", "order_status", "orderStatus", "state")
-_START_NAMES: Final = ("start_count", "start_counter", "startCount", "count_start", "start")
-_REMAINS_NAMES: Final = ("remains", "remain", "count_remain", "remaining")
-_BALANCE_NAMES: Final = ("balance", "balancef", "amount", "funds")
+# Where everything else has been met, best first (Q48); a dialect's own name goes before these.
+_NAMES: Final = {
+    "refill": ("refill", "refill_id", "refillId", "id"),
+    "status": ("status", "order_status", "orderStatus", "state"),
+    "start_count": ("start_count", "start_counter", "startCount", "count_start", "start"),
+    "remains": ("remains", "remain", "count_remain", "remaining"),
+    "charge": ("charge", "cost", "price"),
+    "currency": ("currency", "currency_code"),
+    "balance": ("balance", "balancef", "amount", "funds"),
+}
 _WRAPPERS: Final = ("data", "result", "value", "orders", "refills", "response")
 
 # The words of PROTOCOL.md section 4, folded: lower case, `_` and `-` as spaces.
@@ -97,16 +102,41 @@ def read_reply(request: Request, body: bytes, dialect: ProviderDialect = STANDAR
 
 def read_word(text: str, dialect: ProviderDialect = STANDARD_PROVIDER) -> StatusWord | None:
     """The status a panel's word stands for, or None for one nobody knows; codes only by the panel's own map."""
-    word = dialect.status_codes.get(text.strip(), text)
-    return _BY_WORD.get(" ".join(word.replace("_", " ").replace("-", " ").lower().split()))
+    folded = _folded(text)
+    own = next((status for word, status in dialect.statuses.items() if _folded(word) == folded), None)
+    return own or _BY_WORD.get(folded)
 
 
-def order_ids(value: Json) -> tuple[Json, ...]:
-    """Everything in an answer to `add` that stands where an order's id stands (Q42, Q44), readable or not."""
+def _folded(word: str) -> str:
+    return " ".join(word.replace("_", " ").replace("-", " ").lower().split())
+
+
+def order_ids(value: Json, dialect: ProviderDialect = STANDARD_PROVIDER) -> tuple[Json, ...]:
+    """Everything in an answer to `add` that stands where an order's id stands (Q42, Q44), readable or not.
+
+    A dialect's own place for it is one more, never in the place of the others.
+    """
     if not isinstance(value, dict):
         return () if isinstance(value, list | str | None) else (value,)
-    found = [inner for path in ORDER_ID_PATHS for inner in _at(value, path)]
-    return tuple(found)
+    own = dialect.replies.get("order")
+    paths = ORDER_ID_PATHS if own is None else dict.fromkeys((own, *ORDER_ID_PATHS))
+    return tuple(inner for path in paths for inner in _at(value, path))
+
+
+def _find(value: Json, what: str, dialect: ProviderDialect) -> Json:
+    """One figure of an answer, under the dialect's own name for it or one of the common ones; None without it."""
+    own = dialect.replies.get(what)
+    if own is not None and isinstance(value, dict):
+        found = next(iter(_at(value, own)), None)
+        if found is not None:
+            return found
+    return first_of(value, _NAMES[what])
+
+
+def _row_names(dialect: ProviderDialect, *names: str) -> tuple[str, ...]:
+    """The names under which a row says which order it is of."""
+    own = dialect.replies.get("order")
+    return names if own is None else (own.rpartition(".")[2], *names)
 
 
 def _at(value: Json, path: str) -> Iterator[Json]:
@@ -123,17 +153,17 @@ def _read(request: Request, value: Json, dialect: ProviderDialect) -> Reply | No
         case ServicesRequest():
             return read_services(value, decimal_comma=dialect.decimal_comma)
         case AddRequest():
-            usable = [found for each in order_ids(value) if (found := as_id(each)) is not None]
+            usable = [found for each in order_ids(value, dialect) if (found := as_id(each)) is not None]
             return AddReply(usable[0]) if usable and find_error_text(value) is None else None
         case StatusRequest():
             return _one_status(request.order, value, dialect)
         case MultiStatusRequest():
-            rows = _by_id(request.orders, value, ("order", "order_id", "id"))
+            rows = _by_id(request.orders, value, _row_names(dialect, "order", "order_id", "id"))
             return (
                 None if rows is None else MultiStatusReply(tuple((i, _status_or_error(i, v, dialect)) for i, v in rows))
             )
         case RefillRequest() | MultiRefillRequest():
-            return _read_refill(request, value)
+            return _read_refill(request, value, dialect)
         case RefillStatusRequest() | OrderRefillStatusRequest() | MultiRefillStatusRequest():
             return _read_refill_status(request, value)
         case CancelRequest() | MultiCancelRequest():
@@ -149,46 +179,48 @@ def _one_status(order: str, value: Json, dialect: ProviderDialect) -> Reply | No
     status = _status(order, value, dialect)
     if status is not None:
         return status
-    rows = _by_id((order,), value, ("order", "order_id", "id"))
+    rows = _by_id((order,), value, _row_names(dialect, "order", "order_id", "id"))
     return _status_or_error(order, rows[0][1], dialect) if rows else None
 
 
 def _status(order: str, value: Json, dialect: ProviderDialect) -> StatusReply | None:
     """A row of a status reply, or None where the row has no status in it, or names another order than it is for."""
     for _ in _WRAPPERS:  # At most so deep.
-        if not isinstance(value, dict) or _said_of_order(value):
+        if not isinstance(value, dict) or _said_of_order(value, dialect):
             break
         value = first_of(value, ("data", "result", "order"))
-    if not isinstance(value, dict) or not _said_of_order(value) or _of_another(order, value):
+    if not isinstance(value, dict) or not _said_of_order(value, dialect) or _of_another(order, value, dialect):
         return None
-    word = as_text(first_of(value, _STATUS_NAMES)) or ""
-    start = as_whole(first_of(value, _START_NAMES), decimal_comma=dialect.decimal_comma)
+    word = as_text(_find(value, "status", dialect)) or ""
+    start = as_whole(_find(value, "start_count", dialect), decimal_comma=dialect.decimal_comma)
     status = read_word(word, dialect)
     return StatusReply(
         status=status,
-        charge=plain(first_of(value, ("charge", "cost", "price")), decimal_comma=dialect.decimal_comma),
+        charge=plain(_find(value, "charge", dialect), decimal_comma=dialect.decimal_comma),
         start_count=start,
-        remains=as_whole(first_of(value, _REMAINS_NAMES), decimal_comma=dialect.decimal_comma),
-        currency=(as_text(first_of(value, ("currency",))) or "").strip().upper() or None,
+        remains=as_whole(_find(value, "remains", dialect), decimal_comma=dialect.decimal_comma),
+        currency=(as_text(_find(value, "currency", dialect)) or "").strip().upper() or None,
         word="" if status is not None else word[:100],
     )
 
 
-def _said_of_order(value: dict[str, Json]) -> bool:
+def _said_of_order(value: dict[str, Json], dialect: ProviderDialect) -> bool:
     """Whether an object tells of an order: a status beside a figure of it, or an order's status word alone."""
-    word = as_text(first_of(value, _STATUS_NAMES))
+    word = as_text(_find(value, "status", dialect))
     if word is None or find_error_text({k: v for k, v in value.items() if k.lower().startswith("error")}):
         return False
-    figures = any(name in value for name in ("charge", *_START_NAMES, *_REMAINS_NAMES))
+    names = ("charge", *_NAMES["start_count"], *_NAMES["remains"])
+    own = (dialect.replies[each] for each in ("charge", "start_count", "remains") if each in dialect.replies)
+    figures = any(name in value for name in names) or any(True for path in own for _ in _at(value, path))
     # `{"status":"success"}` and `{"status":"fail"}` alone are about the call (Q43).
     return figures or (
-        read_word(word) is not None and word.strip().lower() not in ("success", "fail", "failed", "error")
+        read_word(word, dialect) is not None and word.strip().lower() not in ("success", "fail", "failed", "error")
     )
 
 
-def _of_another(order: str, row: dict[str, Json]) -> bool:
+def _of_another(order: str, row: dict[str, Json], dialect: ProviderDialect) -> bool:
     """Whether a row says itself that it is of another order (RELIABILITY.md U22); plain `id` may be anything's."""
-    named = first_of(row, ("order", "order_id"))
+    named = first_of(row, _row_names(dialect, "order", "order_id"))
     found = as_id(first_of(named, ("id", "order_id")) if isinstance(named, dict) else named)
     return found is not None and found != order
 
@@ -218,27 +250,28 @@ def _by_id(asked: tuple[str, ...], value: Json, names: tuple[str, ...]) -> list[
     return [(each, named[each]) for each in asked if each in named]
 
 
-def _read_refill(request: RefillRequest | MultiRefillRequest, value: Json) -> Reply | None:
+def _read_refill(request: RefillRequest | MultiRefillRequest, value: Json, dialect: ProviderDialect) -> Reply | None:
     if isinstance(request, MultiRefillRequest):
         rows = _by_id(request.orders, value, ("order", "order_id"))
         if rows is None:
             return None
-        return MultiRefillReply(tuple((each, _refill(_inner(row, "refill"))) for each, row in rows))
+        return MultiRefillReply(tuple((each, _refill(_inner(row, "refill"), dialect)) for each, row in rows))
     if isinstance(value, list):  # Some answer a single refill as a list of one.
         rows = _by_id((request.order,), value, ("order", "order_id"))
-        return _refill(_inner(rows[0][1], "refill")) if rows else None
+        return _refill(_inner(rows[0][1], "refill"), dialect) if rows else None
     if value in ({}, None) or isinstance(value, str) or find_error_text(value) is not None:
         return None
-    return _refill(value)
+    return _refill(value, dialect)
 
 
-def _refill(value: Json) -> RefillReply | ErrorReply:
+def _refill(value: Json, dialect: ProviderDialect) -> RefillReply | ErrorReply:
     """A refill that was taken, with its id where there is one (Q64)."""
     error = find_error_text(value) if isinstance(value, dict) else None
     if error is not None or value is None or value is False:
         return ErrorReply(error or "no refill")
     if isinstance(value, dict):
-        value = first_of(value, _REFILL_ID_NAMES)
+        inner = value.get("data")
+        value = _find(inner if isinstance(inner, dict) else value, "refill", dialect)
     number = as_id(value)
     if number is None and isinstance(value, str):
         return ErrorReply(value.strip() or "no refill")
@@ -302,12 +335,12 @@ def _inner(row: Json, name: str) -> Json:
 
 
 def _read_balance(value: Json, dialect: ProviderDialect) -> Reply | None:
-    if isinstance(value, dict) and first_of(value, _BALANCE_NAMES) is None:
+    if isinstance(value, dict) and _find(value, "balance", dialect) is None:
         value = first_of(value, ("data", "result", "user"))
     if not isinstance(value, dict) or find_error_text(value) is not None:
         return None
-    balance = plain(first_of(value, _BALANCE_NAMES), decimal_comma=dialect.decimal_comma)
-    currency = as_text(first_of(value, ("currency", "currency_code"))) or ""
+    balance = plain(_find(value, "balance", dialect), decimal_comma=dialect.decimal_comma)
+    currency = as_text(_find(value, "currency", dialect)) or ""
     return None if balance is None else BalanceReply(balance, currency.strip().upper())
 
 

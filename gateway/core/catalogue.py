@@ -95,6 +95,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     imports: bool = False
     include: Pattern = Pattern()  # empty: everything
     exclude: Pattern = Pattern()
+    refills: bool = True  # whether it can be asked for a refill at all, whatever its list says
+    cancels: bool = True
 
     def takes(self, service: ProviderService) -> bool:
         """Whether a service of its list is imported."""
@@ -259,8 +261,8 @@ def _service(
         min=low,
         max=high,
         dripfeed=kind.dripfeed and all(row.dripfeed is True for _, row in alike),
-        refill=all(row.refill is True for _, row in alike),
-        cancel=all(row.cancel is True for _, row in alike),
+        refill=all(row.refill is True and source.refills for source, row in alike),
+        cancel=all(row.cancel is True and source.cancels for source, row in alike),
         flat=kind.flat,
         routes=routes,
         rates=rates,

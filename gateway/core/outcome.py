@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from gateway.core.answers import order_ids
+from gateway.core.dialects import STANDARD_PROVIDER, ProviderDialect
 from gateway.core.errors import (
     TEXT_INCORRECT_LINK,
     TEXT_INCORRECT_QUANTITY,
@@ -109,8 +110,16 @@ class Unknown(msgspec.Struct, frozen=True, tag=True):
 Outcome: TypeAlias = NotSent | Rejected | Accepted | Unknown
 
 
-def classify_add(evidence: Evidence, own: dict[str, RejectKind] | None = None) -> Outcome:
-    """What the evidence proves; `own` are the provider's own error texts."""
+def classify_add(
+    evidence: Evidence,
+    own: dict[str, RejectKind] | None = None,
+    dialect: ProviderDialect = STANDARD_PROVIDER,
+) -> Outcome:
+    """What the evidence proves; `own` are the provider's own error texts.
+
+    Of the dialect only the place of an order's id counts, as one more where it may stand: two different ids, or an id
+    beside an error, prove nothing wherever they stand.
+    """
     if not evidence.sent:
         return NotSent(evidence.failure or "nothing was sent")
     if evidence.status is None or not evidence.complete:
@@ -122,8 +131,8 @@ def classify_add(evidence: Evidence, own: dict[str, RejectKind] | None = None) -
     try:
         value = parse_json(evidence.body, strict=True)
     except NotJson as error:
-        return _without_json(evidence, str(error))
-    return _from_json(evidence, value, own)
+        return _without_json(evidence, str(error), dialect)
+    return _from_json(evidence, value, own, dialect=dialect)
 
 
 def answer_text(outcome: Rejected) -> str:
@@ -141,9 +150,11 @@ def answer_text(outcome: Rejected) -> str:
             return TEXT_UNAVAILABLE
 
 
-def _from_json(evidence: Evidence, value: Json, own: dict[str, RejectKind] | None) -> Outcome:
-    ids = order_ids(value)
-    claimed = _claimed(value)
+def _from_json(
+    evidence: Evidence, value: Json, own: dict[str, RejectKind] | None, *, dialect: ProviderDialect
+) -> Outcome:
+    ids = order_ids(value, dialect)
+    claimed = _claimed(value, dialect)
     text = find_error_text(value)
     if text is not None and (ids or claimed):
         return Unknown(f"an order id beside an error: {text[:_EXCERPT]}")
@@ -156,14 +167,14 @@ def _from_json(evidence: Evidence, value: Json, own: dict[str, RejectKind] | Non
         return _http_refusal(evidence) or Unknown(f"no order id in {_excerpt(evidence.body)}")
     if evidence.status not in _GOOD:
         return Unknown(f"HTTP {evidence.status} with an order id")
-    return _from_ids(evidence, value, ids)
+    return _from_ids(evidence, value, ids, dialect=dialect)
 
 
-def _from_ids(evidence: Evidence, value: Json, ids: tuple[Json, ...]) -> Outcome:
+def _from_ids(evidence: Evidence, value: Json, ids: tuple[Json, ...], *, dialect: ProviderDialect) -> Outcome:
     """One usable id, under however many names, is an acceptance."""
     usable = {as_id(each) for each in ids}
     first = next(iter(usable), None)
-    if first is None or not usable.union(_claimed(value)) <= {first} or _FRACTION.fullmatch(first):
+    if first is None or not usable.union(_claimed(value, dialect)) <= {first} or _FRACTION.fullmatch(first):
         return Unknown(f"no single usable order id in {_excerpt(evidence.body)}")
     if not isinstance(value, dict) and not evidence.framed:
         # Cut off, `12345` is a valid `123`: a bare number counts only where its length was announced.
@@ -171,8 +182,9 @@ def _from_ids(evidence: Evidence, value: Json, ids: tuple[Json, ...]) -> Outcome
     return Accepted(first)
 
 
-def _claimed(value: Json) -> set[str]:
+def _claimed(value: Json, dialect: ProviderDialect) -> set[str]:
     """Every id under an order's name, however deep: where it may be an order's, a refusal is none."""
+    names = _ORDER_NAMES | {dialect.replies.get("order", "").rpartition(".")[2].lower()} - {"id", ""}
     found: set[str | None] = set()
     left = [value]
     while left:
@@ -181,33 +193,35 @@ def _claimed(value: Json) -> set[str]:
             left.extend(each)
         elif isinstance(each, dict):
             left.extend(each.values())
-            named = [inner for name, inner in each.items() if name.lower() in _ORDER_NAMES]
+            named = [inner for name, inner in each.items() if name.lower() in names]
             found.update(as_id(inner.get("id") if isinstance(inner, dict) else inner) for inner in named)
     return {claim for claim in found if claim is not None}
 
 
-def _without_json(evidence: Evidence, why: str) -> Outcome:
+def _without_json(evidence: Evidence, why: str, dialect: ProviderDialect) -> Outcome:
     """A body that is not one JSON value: a page, nothing, or PHP notices before it (Q71)."""
     refused = _http_refusal(evidence)
     if refused is not None:
-        return Unknown(f"HTTP {evidence.status} with an order id") if _mentions_order(evidence.body) else refused
+        return (
+            Unknown(f"HTTP {evidence.status} with an order id") if _mentions_order(evidence.body, dialect) else refused
+        )
     try:
         value = parse_after_notices(evidence.body)
     except NotJson:
         return Unknown(f"{why}: {_excerpt(evidence.body)}")
-    ids = order_ids(value)
+    ids = order_ids(value, dialect)
     if isinstance(value, dict) and len(ids) == 1 and find_error_text(value) is None and evidence.status in _GOOD:
-        return _from_ids(evidence, value, ids)
+        return _from_ids(evidence, value, ids, dialect=dialect)
     return Unknown(f"{why}: {_excerpt(evidence.body)}")
 
 
-def _mentions_order(body: bytes) -> bool:
+def _mentions_order(body: bytes, dialect: ProviderDialect) -> bool:
     """Whether a body that is no proper JSON has an order's id in it all the same."""
     try:
         value = parse_json(body, strict=False)
     except NotJson:
         return False
-    return bool(_claimed(value) or order_ids(value))
+    return bool(_claimed(value, dialect) or order_ids(value, dialect))
 
 
 def _http_refusal(evidence: Evidence) -> Rejected | None:

@@ -1,7 +1,7 @@
 """Requests: a caller's fields read into one of the protocol's messages, and a message written as a call of our own.
 
-The two are twins: reading what was written gives the message back, whichever dialect a provider is asked in, as long
-as its names are the contract's.
+Two pairs of twins: `read_request` reads what any caller sends, `write_request` asks a provider in its dialect, and
+`read_call` hears that call as the provider does: reading what was written gives the message back, in every dialect.
 """
 
 from typing import Final, assert_never
@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from gateway.core.dialects import ProviderDialect
+from gateway.core.dialects import Mark, ProviderDialect, fill, read_date, written_date
 from gateway.core.errors import (
     TEXT_INCORRECT_ORDER,
     TEXT_INCORRECT_REQUEST,
@@ -94,18 +94,21 @@ def read_action(fields: Fields, *, escaped_newlines: bool = False) -> Request:
             raise RequestError(TEXT_INCORRECT_REQUEST)
 
 
-def write_request(request: Request, key: str, dialect: ProviderDialect) -> HttpRequest:
-    """The call that asks a provider for something, in its dialect."""
-    action = action_of(request)
-    pairs = [
-        (dialect.key_field, key),
-        (dialect.action_field, dialect.actions.get(action, action.value)),
-        *_parameters(request),
-        *dialect.extra_fields.items(),
-    ]
+def write_request(request: Request, key: str, dialect: ProviderDialect, *, mark: Mark | None = None) -> HttpRequest:
+    """The call that asks a provider for something, in its dialect; `mark` is of the `add` that is sent."""
+    pairs = [] if dialect.key_header else [(dialect.key_field, key)]
+    pairs.append((dialect.action_field, _action_name(request, dialect)))
+    pairs += [(dialect.fields.get(name, name), value) for name, value in _parameters(request, dialect)]
+    pairs += dialect.extra_fields.items()
+    if isinstance(request, AddRequest) and dialect.add_fields:
+        assert mark is not None, "an add to a provider is marked by whoever sends it"
+        pairs += [(name, fill(text, mark)) for name, text in dialect.add_fields.items()]
     headers = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in dialect.headers.items())
-    if dialect.method == "GET":
-        return HttpRequest(method="GET", query=urlencode(pairs).encode(), headers=headers)
+    if dialect.key_header:
+        carried = f"{dialect.key_scheme} {key}".strip()
+        headers = (*headers, (dialect.key_header.encode("latin-1"), carried.encode("latin-1")))
+    if dialect.method == "GET" or dialect.body == "query":
+        return HttpRequest(method=dialect.method, query=urlencode(pairs).encode(), headers=headers)
     if dialect.body == "json":
         json = ((b"content-type", b"application/json"), *headers)
         return HttpRequest(headers=json, body=msgspec.json.encode(dict(pairs)))
@@ -113,13 +116,58 @@ def write_request(request: Request, key: str, dialect: ProviderDialect) -> HttpR
     return HttpRequest(headers=form, body=urlencode(pairs).encode())
 
 
-def _parameters(request: Request) -> tuple[tuple[str, str], ...]:
+def read_call(http: HttpRequest, dialect: ProviderDialect) -> Asked:
+    """What a provider of this dialect hears in a call; raises RequestError for one that is not in it."""
+    values = dict(_in_place(http, dialect).values)
+    key = _carried_key(http, dialect) if dialect.key_header else values.pop(dialect.key_field, None)
+    for name, text in dialect.extra_fields.items():
+        if values.pop(name, None) != text:
+            raise RequestError(f"{TEXT_INCORRECT_REQUEST}: {name}")
+    theirs = {_action_name_of(each, dialect): each for each in (*Action, "multi_status")}
+    action = theirs.get(values.pop(dialect.action_field, ""), "")
+    if action == Action.ADD:
+        for name in dialect.add_fields:
+            if values.pop(name, None) is None:
+                raise RequestError(f"{TEXT_INCORRECT_REQUEST}: {name}")
+    ours = {theirs: name for name, theirs in dialect.fields.items()}
+    told = {ours.get(name, name): value for name, value in values.items()}
+    if "expiry" in told:
+        told["expiry"] = read_date(told["expiry"], dialect.date_format)
+    return Asked(key=key, request=read_action(Fields(values={**told, "action": action})))
+
+
+def _in_place(http: HttpRequest, dialect: ProviderDialect) -> Fields:
+    """The fields of a call that came by the dialect's method and in its kind of body."""
+    in_query = dialect.method == "GET" or dialect.body == "query"
+    right = not http.body if in_query else http.body.startswith(b"{") == (dialect.body == "json")
+    if http.method != dialect.method or not right:
+        raise RequestError(TEXT_INCORRECT_REQUEST)
+    return read_fields(http)
+
+
+def _carried_key(http: HttpRequest, dialect: ProviderDialect) -> str | None:
+    name = dialect.key_header.lower().encode("latin-1")
+    found = next((value.decode("latin-1") for header, value in http.headers if header.lower() == name), None)
+    return None if found is None else found.removeprefix(f"{dialect.key_scheme} ").strip()
+
+
+def _action_name(request: Request, dialect: ProviderDialect) -> str:
+    many = isinstance(request, MultiStatusRequest) and "multi_status" in dialect.actions
+    return _action_name_of("multi_status" if many else action_of(request), dialect)
+
+
+def _action_name_of(action: str, dialect: ProviderDialect) -> str:
+    return dialect.actions.get(action, str(action))
+
+
+def _parameters(request: Request, dialect: ProviderDialect) -> tuple[tuple[str, str], ...]:
     match request:
         case ServicesRequest() | BalanceRequest():
             return ()
         case AddRequest():
             mark = () if request.idempotency_key is None else (("idempotency_key", request.idempotency_key),)
-            return (("service", request.service), *request.fields, *mark)
+            fields = ((name, _as_wanted(name, value, dialect)) for name, value in request.fields)
+            return (("service", request.service), *fields, *mark)
         case StatusRequest() | RefillRequest() | CancelRequest() | OrderRefillStatusRequest():
             return (("order", request.order),)
         case MultiStatusRequest() | MultiRefillRequest() | MultiCancelRequest():
@@ -130,6 +178,10 @@ def _parameters(request: Request) -> tuple[tuple[str, str], ...]:
             return (("refills", ",".join(request.refills)),)
         case _:
             assert_never(request)
+
+
+def _as_wanted(name: str, value: str, dialect: ProviderDialect) -> str:
+    return written_date(value, dialect.date_format) if name == "expiry" else value
 
 
 def _read_add(fields: Fields, *, escaped_newlines: bool) -> AddRequest:

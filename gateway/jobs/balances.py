@@ -18,9 +18,11 @@ class Balances:
         self._known: dict[str, Decimal] = {}
 
     async def ask(self, provider: str) -> None:
-        """Ask one provider; one that is silent keeps what was known, and counts as down."""
+        """Ask one provider, if it can be asked; one that is silent keeps what was known, and counts as down."""
         desk = self._desk
         client = desk.providers[provider]
+        if not client.upstream.dialect.balance:
+            return
         answer = await client.ask(BalanceRequest())
         desk.metrics.provider_answered(provider, up=isinstance(answer, BalanceReply))
         if not isinstance(answer, BalanceReply):

@@ -1,7 +1,7 @@
 """The clock in for following orders: one loop a provider, so that a slow panel delays nobody else's."""
 
 from gateway.actions.desk import Desk
-from gateway.actions.track import BATCH_MAX, track, track_refills
+from gateway.actions.track import batch_of, track, track_refills
 
 # Batches in one run, so that a backlog does not keep refills waiting.
 BATCHES_MAX = 20
@@ -10,6 +10,6 @@ BATCHES_MAX = 20
 async def poll(desk: Desk, provider: str) -> None:
     """Ask a provider about everything that is due, batch by batch, then about its refills."""
     for _ in range(BATCHES_MAX):
-        if await track(desk, provider) < BATCH_MAX:
+        if await track(desk, provider) < batch_of(desk, provider):
             break
     await track_refills(desk, provider)

@@ -13,6 +13,7 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 
 from gateway.core.answers import read_reply
+from gateway.core.dialects import Mark
 from gateway.core.exchange import Exchange, exchange_of
 from gateway.core.fields import HttpRequest
 from gateway.core.messages import (
@@ -100,8 +101,10 @@ class ProviderClient:
         self._count(action_of(request), _word(said), began)
         return said
 
-    async def place(self, request: AddRequest, arm: Callable[[], Awaitable[bool]], *, now: int) -> Answered | Fenced:
-        """Hand over one order; `now`, in ms since the epoch, is kept with what is observed.
+    async def place(
+        self, request: AddRequest, arm: Callable[[], Awaitable[bool]], *, now: int, mark: Mark | None = None
+    ) -> Answered | Fenced:
+        """Hand over one order; `now`, in ms since the epoch, is kept with what is observed, `mark` may be sent with it.
 
         `arm` commits the right to send it, right before the first byte; where it answers False nothing is sent and
         the answer is Fenced; where it raises nothing is sent either, and the answer says so. A caller that is cancelled
@@ -115,8 +118,8 @@ class ProviderClient:
         began = asyncio.get_running_loop().time()
         try:
             async with self._orders.turn():
-                evidence = self._struck(await self._on_fresh(request, fence=fence))
-            outcome = self._without_key(classify_add(evidence, self.upstream.errors))
+                evidence = self._struck(await self._on_fresh(request, fence=fence, mark=mark))
+            outcome = self._without_key(classify_add(evidence, self.upstream.errors, self.upstream.dialect))
             said: Answered | Fenced = Answered(outcome=outcome, exchange=self._kept(request, evidence, at=now))
         except NoTurn as error:
             said = Answered(outcome=NotSent(str(error)))
@@ -157,18 +160,18 @@ class ProviderClient:
         async with self._reads.turn():
             return await exchange(self._reader, self.upstream, self._written(request), limits=limits)
 
-    async def _on_fresh(self, request: Request, *, fence: Fence) -> Evidence:
+    async def _on_fresh(self, request: Request, *, fence: Fence, mark: Mark | None = None) -> Evidence:
         """One exchange on a connection of its own: nothing sent on it can meet a server's idle close."""
         times = self.upstream.timeouts
         limits = Limits(connect=times.connect, write=times.write, total=times.total, bytes_max=REPLY_BYTES_MAX)
         transport = open_transport(self.upstream, connections=1, keep=False, tls=self._tls)
         try:
-            return await exchange(transport, self.upstream, self._written(request), limits=limits, fence=fence)
+            return await exchange(transport, self.upstream, self._written(request, mark), limits=limits, fence=fence)
         finally:
             await transport.aclose()
 
-    def _written(self, request: Request) -> HttpRequest:
-        return write_request(request, self.upstream.key, self.upstream.dialect)
+    def _written(self, request: Request, mark: Mark | None = None) -> HttpRequest:
+        return write_request(request, self.upstream.key, self.upstream.dialect, mark=mark)
 
     def _said(self, request: Request, evidence: Evidence) -> Reply | Unreadable | Failed:
         return self._without_key(self._read(request, self._struck(evidence)))

@@ -5,10 +5,10 @@ from decimal import Decimal
 from typing import Final
 from urllib.parse import urlsplit
 
-from gateway.core.messages import Action
 from gateway.core.money import is_currency
 from gateway.core.pricing import Markup
 from gateway.core.service import TYPES, find_type
+from gateway.settings.check_dialect import dialect_faults
 from gateway.settings.decode import Decoder
 from gateway.settings.decode import Path as FieldPath
 from gateway.settings.faults import Place, suggestion
@@ -17,8 +17,6 @@ from gateway.settings.values import Provider, ProvidersFile, Service, UnknownRul
 ID_MAX: Final = 2**31 - 1  # panels keep ids in a signed 32-bit column
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _URL: Final = re.compile(r"[!-~]+")  # printable ASCII without blanks; a host in other letters is written in punycode
-_HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, section 5.6.2
-
 _PARAMETER: Final = re.compile(r"[A-Za-z0-9_]{0,40}")
 
 
@@ -65,18 +63,20 @@ class Check:
         positive: dict[str, Decimal | int] = {
             "exchange_rate": provider.exchange_rate,
             "concurrency": provider.concurrency,
-            "requests_per_second": provider.requests_per_second,
             "poll_seconds": provider.poll_seconds,
             "refresh_seconds": provider.refresh_seconds,
             "rate_per": provider.rate_per,
         }
+        if provider.requests_per_second is not None:
+            positive["requests_per_second"] = provider.requests_per_second
         for name, value in positive.items():
             if value <= 0:
                 self._fault((*path, name), f"{name} has to be above 0")
         for name in ("connect", "write", "total", "total_read"):
             if getattr(provider.timeouts, name) <= 0:
                 self._fault((*path, "timeouts", name), f"{name} has to be above 0")
-        self._dialect(provider, path)
+        for where, what in dialect_faults(provider.dialect):
+            self._fault((*path, "dialect", *where), what)
         self._unknown(provider.unknown, (*path, "unknown"))
         if provider.imports is not None:
             self._types(provider.imports.include.types, (*path, "imports", "include", "types"))
@@ -92,19 +92,6 @@ class Check:
         # Left out it would be 1, and everything from this provider sold at a wrong price.
         if provider.currency != ours and (*path, "exchange_rate") not in self._decoder.places:
             self._fault(path, f"exchange_rate is missing: how many {ours} is one {provider.currency}?")
-
-    def _dialect(self, provider: Provider, path: FieldPath) -> None:
-        dialect, where = provider.dialect, (*path, "dialect")
-        if not 1 <= dialect.status_batch_max <= 100:
-            self._fault((*where, "status_batch_max"), "status_batch_max is 1 to 100")
-        actions = [action.value for action in Action]
-        for action in dialect.actions:
-            if action not in actions:
-                told = suggestion(action, actions)
-                self._fault((*where, "actions", action, "*"), f"there is no action {action}{told}")
-        for header, value in dialect.headers.items():
-            if not _HEADER.fullmatch(header) or not value.isprintable():
-                self._fault((*where, "headers", header, "*"), f"{header} is no header that can be sent")
 
     def _unknown(self, rules: UnknownRules, path: FieldPath) -> None:
         for name in ("probe_calls_max", "calls_per_second", "refund_after_hours"):

@@ -12,6 +12,8 @@ from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hi
 
 import msgspec
 
+from gateway.core.dialects import ProviderDialect
+from gateway.core.presets import PRESETS
 from gateway.core.scalars import plain
 from gateway.settings.faults import Place, suggestion
 from gateway.settings.secrets import Secret, Unresolved, is_reference, resolve
@@ -30,7 +32,7 @@ class Missing(Enum):
 MISSING: Final = Missing.MISSING
 _TRUTH: Final = {"true": True, "false": False}
 # The fields, beside secrets, whose texts may refer to the environment: an address, and what a panel wants said besides.
-_REFERRING: Final = frozenset({"url", "headers", "extra_fields"})
+_REFERRING: Final = frozenset({"url", "headers", "extra_fields", "add_fields"})
 # The fields that may say `never`, which is None here.
 _NEVER: Final = frozenset({"refund_after_hours"})
 _WORDS: Final = {str: "a text", int: "a whole number", Decimal: "a number", bool: "true or false", Secret: "a text"}
@@ -75,6 +77,9 @@ class Decoder:
     def _struct(self, node: Node, kind: type[msgspec.Struct], path: Path) -> Any:
         if kind is Imports and isinstance(node, Scalar) and node.text == "all":
             return Imports()
+        if kind is ProviderDialect and isinstance(node, Scalar):
+            name = self._literal(node, tuple(PRESETS))
+            return MISSING if name is MISSING else PRESETS[name].dialect
         if not isinstance(node, Mapping):
             return self._wrong(node, "all, or fields" if kind is Imports else "fields, each with its value")
         hints = get_type_hints(kind)
@@ -92,7 +97,7 @@ class Decoder:
                     self.text.fault(node.place, f"{field.name} is missing")
                 self.unsound.add((*path, field.name))
                 values[field.name] = _stand_in(hints[field.name])
-        return kind(**values)
+        return _on_preset(values) if kind is ProviderDialect else kind(**values)
 
     def _dict(self, node: Node, kinds: tuple[Any, ...], path: Path) -> Any:
         key_kind, value_kind = kinds
@@ -170,7 +175,8 @@ class Decoder:
         if "${" not in (node.text or ""):
             return node.text
         if _REFERRING.isdisjoint(path[2:]):
-            self.text.fault(node.place, "${...} is filled in only in a provider's key, url, headers and extra_fields")
+            where = "a provider's key, url, headers, extra_fields and add_fields"
+            self.text.fault(node.place, f"${{...}} is filled in only in {where}")
             return MISSING
         return self._resolved(node)
 
@@ -184,6 +190,13 @@ class Decoder:
     def _wrong(self, node: Node, wanted: str, told: str = "") -> Missing:
         self.text.fault(node.place, f"here belongs {wanted}, not {_named(node)}{told}")
         return MISSING
+
+
+def _on_preset(values: dict[str, Any]) -> ProviderDialect:
+    """A preset with what is said instead; what is said name by name is added to the preset's names."""
+    base = PRESETS[values.get("preset", ProviderDialect().preset)].dialect
+    joined = {name: {**getattr(base, name), **value} for name, value in values.items() if isinstance(value, dict)}
+    return msgspec.structs.replace(base, **{**values, **joined})
 
 
 def _named(node: Node) -> str:

@@ -5,6 +5,8 @@ from typing import Any, Final
 
 import msgspec
 
+from gateway.core.dialects import ACTION_NAMES, REPLY_FIELDS, REQUEST_FIELDS, ProviderDialect
+from gateway.core.presets import PRESETS
 from gateway.settings.secrets import REFERENCE_PATTERN, Secret
 from gateway.settings.values import Imports, ProvidersFile, UnknownRules
 
@@ -19,6 +21,11 @@ def file_schema() -> dict[str, Any]:
     imports = components[Imports.__name__]
     components["ImportedFields"] = {**imports, "title": "ImportedFields"}
     components[Imports.__name__] = {"anyOf": [{"const": "all"}, {"$ref": "#/$defs/ImportedFields"}]}
+    dialect = components[ProviderDialect.__name__]
+    for field, names in (("actions", ACTION_NAMES), ("fields", REQUEST_FIELDS), ("replies", REPLY_FIELDS)):
+        dialect["properties"][field]["propertyNames"] = {"enum": list(names)}
+    components["DialectFields"] = {**dialect, "title": "DialectFields"}
+    components[ProviderDialect.__name__] = {"anyOf": [{"enum": list(PRESETS)}, {"$ref": "#/$defs/DialectFields"}]}
     for component in components.values():
         _numbers(component)
     components[UnknownRules.__name__]["properties"]["refund_after_hours"]["anyOf"].append({"const": "never"})

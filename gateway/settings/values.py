@@ -96,7 +96,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     imports: Imports | None = None  # nothing is imported without it
     timeouts: Timeouts = Timeouts()
     concurrency: int = 8  # orders on their way to it at once
-    requests_per_second: Decimal = Decimal(10)
+    requests_per_second: Decimal | None = None  # the dialect's where it is not said
     poll_seconds: Decimal = Decimal(30)  # how often a young order is asked about
     refresh_seconds: Decimal = Decimal(600)  # how often its list is fetched
     rate_per: int = 1000  # how many pieces its rates are for

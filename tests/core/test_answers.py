@@ -195,7 +195,7 @@ def test_q47_status_word_is_known_in_every_spelling(word: str, status: StatusWor
 
 def test_q47_code_means_what_the_panels_own_map_says() -> None:
     """Only the operator knows a panel's numbers."""
-    dialect = ProviderDialect(status_codes={"3": "Completed"})
+    dialect = ProviderDialect(statuses={"3": StatusWord.COMPLETED})
     assert read_word("3", dialect) is StatusWord.COMPLETED
     assert read_reply(ONE, b'{"status":3,"remains":0}', dialect) == StatusReply(status=StatusWord.COMPLETED, remains=0)
 
@@ -217,6 +217,50 @@ def test_q47_code_means_what_the_panels_own_map_says() -> None:
 def test_q42_ids_are_found_on_every_path(value: Json, ids: tuple[Json, ...]) -> None:
     """Usable or not: two that differ are as telling as one."""
     assert order_ids(value) == ids
+
+
+OWN = ProviderDialect(
+    replies={
+        "order": "data.trx", "refill": "job", "status": "state_text", "start_count": "before", "remains": "left",
+        "charge": "paid.sum", "currency": "coin", "balance": "data.saldo",
+    },
+    statuses={"Sedang_Jalan": StatusWord.IN_PROGRESS, "9": StatusWord.PARTIAL, "done": StatusWord.PARTIAL},
+)  # fmt: skip
+ROW = '"state_text":"sedang jalan","before":"5","left":"7","paid":{"sum":"1.50"},"coin":"idr"'
+ROW_READ = StatusReply(status=StatusWord.IN_PROGRESS, start_count=5, remains=7, charge="1.5", currency="IDR")
+
+
+@pytest.mark.parametrize(
+    ("request_sent", "body", "reply"),
+    [
+        (ONE, "{" + ROW + "}", ROW_READ),
+        (ONE, '{"trx":1,' + ROW + "}", ROW_READ),
+        (ONE, '{"state_text":9}', StatusReply(status=StatusWord.PARTIAL)),
+        (ONE, '{"status":"Done","remains":3}', StatusReply(status=StatusWord.PARTIAL, remains=3)),
+        (ONE, '{"state_text":"huh","left":0}', StatusReply(word="huh", remains=0)),
+        (TWO, '[{"trx":1,' + ROW + '},{"trx":3,' + ROW + "}]", MultiStatusReply((("1", ROW_READ),))),
+        (AddRequest(service="1", fields=()), '{"data":{"trx":55}}', AddReply("55")),
+        (RefillRequest("1"), '{"job":12}', RefillReply("12")),
+        (RefillRequest("1"), '{"success":true,"data":{"job":12}}', RefillReply("12")),
+        (
+            MultiRefillRequest(("1",)),
+            '[{"order":1,"refill":{"job":12}}]',
+            MultiRefillReply((("1", RefillReply("12")),)),
+        ),
+        (BalanceRequest(), '{"data":{"saldo":"7.5","coin":"idr"},"coin":"idr"}', BalanceReply("7.5", "IDR")),
+        (BalanceRequest(), '{"balance":"7.5","coin":null,"currency":"USD"}', BalanceReply("7.5", "USD")),
+    ],
+)
+def test_q48_figures_are_found_under_the_panels_own_names(request_sent: Request, body: str, reply: Reply) -> None:
+    """Its names go before the common ones, which still count; its words before the common words."""
+    assert read_reply(request_sent, body.encode(), OWN) == reply
+
+
+def test_row_of_another_order_is_known_by_the_panels_own_name() -> None:
+    """U22: whichever name it has for the id."""
+    body = ('{"trx":2,' + ROW + "}").encode()
+    assert isinstance(read_reply(ONE, body, OWN), Unreadable)
+    assert order_ids({"data": {"trx": 5}, "order": 5}, OWN) == (5, 5)
 
 
 REQUESTS = st.sampled_from(

@@ -26,6 +26,15 @@ def test_declared_service_joins_its_routes() -> None:
     ]  # fmt: skip
 
 
+def test_promise_that_a_panel_cannot_keep_is_not_made() -> None:
+    """Its list may say what it likes: a panel without the action is asked for no refill and no cancel."""
+    source = Source(name="panel-a", exchange_rate=Decimal(1), imports=True, refills=False, cancels=False)
+    wanted = make_wanted(sources={"panel-a": source})
+    (service, *_) = build_catalogue(wanted, {"panel-a": make_list("panel-a", A)}, IDS).services
+    assert (A.refill, A.cancel) == (True, True)
+    assert (service.refill, service.cancel) == (False, False)
+
+
 def test_what_is_behind_a_declared_service_is_not_sold_twice() -> None:
     """Imported beside it is only the rest, by provider and in the list's order."""
     catalogue = build_catalogue(make_wanted(BOTH), LISTS, IDS)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.dialects import ProviderDialect
 from gateway.core.outcome import Accepted, Evidence, NotSent, Outcome, Rejected, Unknown, answer_text, classify_add
 from gateway.core.rejections import RejectKind
 
@@ -231,3 +232,82 @@ def test_accepted_only_with_a_usable_id(value: dict[str, object]) -> None:
     if isinstance(outcome, Accepted):
         assert not value.get("error")
         assert outcome.upstream_order in {str(value.get("order")).strip(), str(value.get("id")).strip()}
+
+
+TRX = ProviderDialect(replies={"order": "data.trx"})
+
+
+def in_own_words(body: str | bytes, status: int = 200, dialect: ProviderDialect = TRX) -> Outcome:
+    """The outcome of a whole answer of a panel that has another name for an order's id."""
+    raw = body.encode() if isinstance(body, str) else body
+    return classify_add(Evidence(sent=True, status=status, body=raw, complete=True, framed=True), None, dialect)
+
+
+@pytest.mark.parametrize(
+    "body", ['{"data":{"trx":7}}', '{"data":{"trx":"7"},"order":7}', '<br />x\n{"data":{"trx":7}}']
+)
+def test_id_under_the_panels_own_name_is_an_acceptance(body: str) -> None:
+    """Its dialect says where the id stands; without that nobody can tell."""
+    assert in_own_words(body) == Accepted("7")
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ('{"data":{"trx":7},"order":8}', 200),
+        ('{"data":{"trx":0}}', 200),
+        ('{"data":{"trx":7},"error":"Bad link"}', 200),
+        ('{"error":"Bad link","detail":{"TRX":7}}', 200),
+        ('{"status":"fail","data":{"trx":7}}', 200),
+        ('{"data":{"trx":7}}', 404),
+        ('<br />x {"data":{"trx":7}', 404),
+        ('<br />x {"data":{"trx":7}}', 429),
+        ('{"trx":7}', 200),
+    ],
+)
+def test_what_speaks_against_an_acceptance_does_so_under_any_name(body: str, status: int) -> None:
+    """Two ids, no usable one, one beside an error or a refusal, or not where the dialect says: not an acceptance."""
+    assert not isinstance(in_own_words(body, status), Accepted)
+    if "7" in body and status == 200:
+        assert isinstance(in_own_words(body, status), Unknown)
+
+
+ANSWERS = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 9) | st.sampled_from(["7", "Bad link", "fail", "success", ""]),
+    lambda inner: st.dictionaries(
+        st.sampled_from(["order", "id", "trx", "data", "error", "status", "message", "order_id"]), inner, max_size=4
+    ),
+    max_leaves=6,
+)
+
+
+@given(ANSWERS, st.sampled_from([200, 201, 400, 401, 404, 429, 500]), st.sampled_from(["trx", "data.trx", "data.id"]))
+def test_dialect_turns_no_doubt_into_a_verdict(answer: object, status: int, path: str) -> None:
+    """It may show an id where it says there is one, or speak against a verdict; it makes no refusal and moves no id."""
+    body = json.dumps(answer)
+    plain, own = answered(body, status), in_own_words(body, status, ProviderDialect(replies={"order": path}))
+    if isinstance(own, Rejected):
+        assert own == plain
+    if isinstance(own, Accepted) and own != plain:
+        assert isinstance(plain, Unknown)
+        found: object = answer
+        for name in path.split("."):
+            assert isinstance(found, dict)
+            found = found[name]
+        assert str(found) == own.upstream_order
+        assert status in (200, 201)
+
+
+@given(
+    st.binary(max_size=60),
+    st.sampled_from(
+        [
+            ProviderDialect(statuses={"Bad link": "Completed"}),  # type: ignore[dict-item] # never looked at
+            ProviderDialect(replies={"status": "trx", "balance": "order"}, decimal_comma=True),
+            ProviderDialect(multi_status=False, cancel=False, body="json"),
+        ]
+    ),
+)
+def test_no_other_part_of_a_dialect_touches_an_add(body: bytes, dialect: ProviderDialect) -> None:
+    """Words, figures and capabilities say nothing about whether an order was taken."""
+    assert in_own_words(body, 200, dialect) == answered(body)

@@ -1,10 +1,11 @@
 """Requests: read from what callers send, written for providers, and the two are twins."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.dialects import STANDARD_PROVIDER, ProviderDialect
+from gateway.core.dialects import STANDARD_PROVIDER, Mark, ProviderDialect
 from gateway.core.errors import (
     TEXT_INCORRECT_ORDER,
     TEXT_INCORRECT_REQUEST,
@@ -28,7 +29,8 @@ from gateway.core.messages import (
     ServicesRequest,
     StatusRequest,
 )
-from gateway.core.requests import read_request, write_request
+from gateway.core.presets import PRESETS
+from gateway.core.requests import read_call, read_request, write_request
 
 
 def read(form: str, *, escaped_newlines: bool = False) -> Request:
@@ -161,11 +163,6 @@ DIALECTS = st.sampled_from(
 )
 
 
-def _single(request: Request) -> Request:
-    """A list of one in the many form is the many form; written ids come back as they were."""
-    return request
-
-
 @given(REQUESTS, DIALECTS)
 def test_reading_what_was_written_gives_it_back(request: Request, dialect: ProviderDialect) -> None:
     """The two ends are one protocol, whatever the encoding."""
@@ -190,3 +187,98 @@ def test_provider_is_asked_in_its_own_words() -> None:
     asked = write_request(StatusRequest("7"), "K", ProviderDialect(method="GET"))
     assert (asked.method, asked.query, asked.body) == ("GET", b"key=K&action=status&order=7", b"")
     assert b'"order":"7"' in write_request(StatusRequest("7"), "K", ProviderDialect(body="json")).body
+
+
+MARK = Mark(order="23501", attempt="42")
+WANTS_MARK = {"request_id": "{order}", "trace": "gw-{attempt}"}
+ODD = ProviderDialect(
+    key_header="Authorization",
+    key_scheme="Bearer",
+    action_field="act",
+    actions={"services": "packages", "add": "create", "multi_status": "orders"},
+    fields={"order": "order_id", "link": "url", "quantity": "qty", "service": "package"},
+    extra_fields={"version": "2"},
+    add_fields=WANTS_MARK,
+    headers={"x-client": "gw"},
+    date_format="Y-m-d",
+)
+IN_OWN_WORDS = st.sampled_from(
+    [
+        *(preset.dialect for preset in PRESETS.values()),
+        ODD,
+        *(
+            msgspec.structs.replace(ODD, method=method, body=body)
+            for method, body in [("GET", "form"), ("POST", "json"), ("POST", "query")]
+        ),
+        msgspec.structs.replace(ODD, key_header="X-Api-Key", key_scheme=""),
+        msgspec.structs.replace(ODD, key_header="", key_scheme="", key_field="api_token"),
+    ]
+)
+
+
+@given(REQUESTS, IN_OWN_WORDS)
+def test_provider_hears_what_was_asked_in_its_own_words(request: Request, dialect: ProviderDialect) -> None:
+    """Reading is the writing turned round, for every action in every dialect."""
+    asked = read_call(write_request(request, "secret-key", dialect, mark=MARK), dialect)
+    assert asked.key == "secret-key"
+    assert asked.request == request
+
+
+@given(REQUESTS, IN_OWN_WORDS)
+def test_call_is_written_the_same_every_time(request: Request, dialect: ProviderDialect) -> None:
+    """What is sent depends on the message alone: an attempt that is taken up again bears the same mark (Q67)."""
+    assert write_request(request, "k", dialect, mark=MARK) == write_request(request, "k", dialect, mark=MARK)
+
+
+def test_q67_add_bears_our_numbers_and_no_other_call_does() -> None:
+    """A panel that wants a mark with every order is given the order's or the attempt's, and only with an order."""
+    dialect = ProviderDialect(add_fields=WANTS_MARK)
+    add = AddRequest(service="7", fields=(("link", "L"),))
+    assert write_request(add, "K", dialect, mark=MARK).body == (
+        b"key=K&action=add&service=7&link=L&request_id=23501&trace=gw-42"
+    )
+    assert b"request_id" not in write_request(StatusRequest("1"), "K", dialect).body
+
+
+def test_add_without_a_mark_is_never_sent_to_who_wants_one() -> None:
+    """It would be our own mistake, and half a mark is worse than none."""
+    with pytest.raises(AssertionError):
+        write_request(AddRequest(service="7", fields=()), "K", ProviderDialect(add_fields=WANTS_MARK))
+
+
+def test_date_of_a_subscription_is_written_as_the_dialect_says() -> None:
+    """Only `expiry` is a date; a link that looks like one is a link."""
+    add = AddRequest(service="7", fields=(("expiry", "24/12/2026"), ("link", "1/2/2026")))
+    body = write_request(add, "K", ProviderDialect(date_format="Y-m-d")).body
+    assert body == b"key=K&action=add&service=7&expiry=2026-12-24&link=1%2F2%2F2026"
+    heard = read_call(HttpRequest(body=body), ProviderDialect(date_format="Y-m-d"))
+    assert heard.request == add
+
+
+@pytest.mark.parametrize(
+    ("http", "dialect"),
+    [
+        (HttpRequest(method="GET", query=b"key=K&action=balance"), STANDARD_PROVIDER),
+        (HttpRequest(body=b'{"key":"K","action":"balance"}'), STANDARD_PROVIDER),
+        (HttpRequest(body=b"key=K&action=balance"), ProviderDialect(body="json")),
+        (HttpRequest(body=b"key=K&action=balance"), ProviderDialect(method="GET")),
+        (HttpRequest(body=b"key=K&action=balance"), ProviderDialect(extra_fields={"version": "2"})),
+        (HttpRequest(body=b"key=K&action=balance&version=3"), ProviderDialect(extra_fields={"version": "2"})),
+        (HttpRequest(body=b"key=K&action=services"), ProviderDialect(actions={"services": "packages"})),
+        (HttpRequest(body=b"key=K&action=add&service=1"), ProviderDialect(add_fields={"request_id": "{order}"})),
+        (HttpRequest(body=b"key=K&do=balance"), STANDARD_PROVIDER),
+    ],
+)
+def test_call_that_is_not_in_the_dialect_is_refused(http: HttpRequest, dialect: ProviderDialect) -> None:
+    """As the panel itself would."""
+    with pytest.raises(RequestError, match=TEXT_INCORRECT_REQUEST):
+        read_call(http, dialect)
+
+
+def test_key_in_a_header_is_nowhere_else() -> None:
+    """Neither in the body nor in the query string, which ends in logs."""
+    dialect = ProviderDialect(method="GET", key_header="X-Api-Key")
+    call = write_request(BalanceRequest(), "secret", dialect)
+    assert (b"X-Api-Key", b"secret") in call.headers
+    assert b"secret" not in call.query + call.body
+    assert read_call(msgspec.structs.replace(call, headers=()), dialect).key is None

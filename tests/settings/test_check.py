@@ -37,13 +37,7 @@ SERVICES = f"{GOOD}services:\n"
         (GOOD + "    concurrency: 0\n", ["6:18 concurrency has to be above 0"]),
         (GOOD + "    requests_per_second: 0\n", ["6:26 requests_per_second has to be above 0"]),
         (GOOD + "    timeouts: {connect: 0}\n", ["6:25 connect has to be above 0"]),
-        (GOOD + "    dialect: {status_batch_max: 101}\n", ["6:33 status_batch_max is 1 to 100"]),
-        (
-            GOOD + "    dialect: {actions: {servces: packages}}\n",
-            ["6:25 there is no action servces; did you mean services?"],
-        ),
-        (GOOD + '    dialect: {headers: {"X Y": z}}\n', ["6:25 X Y is no header that can be sent"]),
-        (GOOD + '    dialect: {headers: {X-Y: "a\\nb"}}\n', ["6:25 X-Y is no header that can be sent"]),
+        (GOOD + "    dialect: {batch: 101}\n", ["6:22 batch is 1 to 100"]),
         (
             GOOD + "    imports: {include: {types: [Default, Pakage]}}\n",
             ["6:42 services of the type Pakage cannot be sold; did you mean Package?"],

@@ -52,7 +52,7 @@ def test_what_is_no_number_is_refused(field: str, what: str) -> None:
         ("    imports: al\n", "6:14 here belongs all, or fields, not al"),
         ("    imports: {include: {ids: 5}}\n", "6:30 here belongs a list, not 5"),
         ("    timeouts: 5\n", "6:15 here belongs fields, each with its value, not 5"),
-        ("    dialect: {body: jsn}\n", "6:21 here belongs form or json, not jsn; did you mean json?"),
+        ("    dialect: {body: jsn}\n", "6:21 here belongs form or json or query, not jsn; did you mean json?"),
         ("    dialect: {method: [POST]}\n", "6:23 here belongs POST or GET, not a list"),
         ("    dialect: {headers: x}\n", "6:24 here belongs names, each with its value, not x"),
     ],
@@ -135,7 +135,7 @@ def test_address_may_come_from_the_environment() -> None:
     headers = read(GOOD + "    dialect: {headers: {X-Token: '${ENV:A_KEY}'}}\n").providers["panel-a"].dialect.headers
     assert headers == {"X-Token": "key-of-a"}
     assert faults_of(f"{GOOD}services:\n  1: {{name: '${{ENV:A_KEY}}', routes: [panel-a/1]}}\n") == [
-        "7:13 ${...} is filled in only in a provider's key, url, headers and extra_fields"
+        "7:13 ${...} is filled in only in a provider's key, url, headers, extra_fields and add_fields"
     ]
     assert faults_of(GOOD.replace("https://panel-a.example", "https://${HOST}")) == [
         "4:10 a reference is ${ENV:NAME}, ${ENV:NAME:-default} or ${FILE:/path}"

@@ -5,13 +5,17 @@ from typing import Any
 
 import msgspec
 
-from gateway.core.dialects import ProviderDialect
+from gateway.core.dialects import REPLY_FIELDS, ProviderDialect
+from gateway.core.presets import PRESETS
 from gateway.core.pricing import Markup
 from gateway.settings.schema import file_schema, written_schema
 from gateway.settings.values import Brake, Imports, Provider, ProvidersFile, Selection, Service, Timeouts, UnknownRules
 
 ROOT = Path(__file__).parent.parent.parent
 STRUCTS = (ProvidersFile, Provider, Service, Markup, Timeouts, Imports, Selection, ProviderDialect, UnknownRules, Brake)
+
+# Those that a single word may stand for have their fields under another name.
+FIELDS_OF = {Imports: "ImportedFields", ProviderDialect: "DialectFields"}
 
 
 def definition(name: str) -> dict[str, Any]:
@@ -30,7 +34,7 @@ def test_shipped_schema_is_in_step() -> None:
 def test_schema_has_every_field_and_no_other() -> None:
     """Each struct's fields are completed, and a misspelt one is underlined in the editor."""
     for struct in STRUCTS:
-        found = definition("ImportedFields" if struct is Imports else struct.__name__)
+        found = definition(FIELDS_OF.get(struct, struct.__name__))
         assert set(found["properties"]) == {field.name for field in msgspec.structs.fields(struct)}
         assert found["additionalProperties"] is False
 
@@ -40,6 +44,8 @@ def test_schema_says_numbers_and_secrets_as_the_file_has_them() -> None:
     assert definition("Markup")["properties"]["percent"] == {"type": "number", "default": 0.0}
     assert definition("Provider")["properties"]["key"]["pattern"].startswith(r"^\$\{(ENV|FILE)")
     assert definition("Imports")["anyOf"][0] == {"const": "all"}
+    assert definition("ProviderDialect")["anyOf"][0] == {"enum": list(PRESETS)}
+    assert definition("DialectFields")["properties"]["replies"]["propertyNames"] == {"enum": list(REPLY_FIELDS)}
     assert {"const": "never"} in definition("UnknownRules")["properties"]["refund_after_hours"]["anyOf"]
     assert "decimal" not in written_schema().replace("decimal_comma", "")
 
