@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from gateway import __version__
 from gateway.core.messages import Action
 from gateway.core.order import OrderState
-from gateway.core.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
+from gateway.core.outcome import Accepted, NotPlaced, NotSent, Outcome, Rejected, Unknown
 
 # Seconds. Our own part of a request is a millisecond or two; a panel's answer takes from a tenth of a second to 90.
 OWN_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
@@ -115,7 +115,7 @@ class Metrics:
         """An add was answered with an order that was placed before."""
         self._replays.inc()
 
-    def attempt_decided(self, provider: str, outcome: Outcome) -> None:
+    def attempt_decided(self, provider: str, outcome: Outcome | NotPlaced) -> None:
         """An attempt's outcome is in the books."""
         self._attempts.labels(provider, outcome_word(outcome)).inc()
 
@@ -222,13 +222,15 @@ class Metrics:
         return Histogram(f"gateway_{name}", help_text, labels, buckets=OWN_BUCKETS, registry=self.registry)
 
 
-def outcome_word(outcome: Outcome) -> str:
+def outcome_word(outcome: Outcome | NotPlaced) -> str:
     """An attempt's outcome as a label: the class, and for a refusal its kind."""
     match outcome:
         case Accepted():
             return "accepted"
         case NotSent():
             return "not_sent"
+        case NotPlaced():
+            return "not_placed"
         case Unknown():
             return "unknown"
         case Rejected():

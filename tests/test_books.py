@@ -6,6 +6,7 @@ them can be broken, and is then seen, is shown by tests/store/test_verify.py.
 
 import random
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from decimal import Decimal
 from functools import partial
 from typing import Final
@@ -20,12 +21,13 @@ from gateway.core.rejections import RejectKind
 from gateway.core.routing import PlannedRoute
 from gateway.core.user import User
 from gateway.store.attempts import Decided, Verdict, arm, decide, read_attempts
-from gateway.store.engine import Store
+from gateway.store.engine import Command, Store
 from gateway.store.ledger import NotEnoughFunds
 from gateway.store.orders import NewOrder, Placed, ask_cancel, place
 from gateway.store.owners import doubt
 from gateway.store.polls import apply, claim
 from gateway.store.store import open_store
+from gateway.store.unknown import NotInDoubt, Word, accept_by_hand, deny_by_hand, give_back_by_hand
 from gateway.store.users import Choices, create_user, credit_user
 from gateway.store.verify import in_words, verify
 
@@ -61,7 +63,17 @@ class Walk:
     async def step(self) -> None:
         """Do one thing that may happen."""
         self.now += self.chance.randint(1, 60_000)
-        steps = [self.place, self.send, self.send, self.send, self.report, self.report, self.cancel, self.twice]
+        steps = [
+            self.place,
+            self.send,
+            self.send,
+            self.send,
+            self.report,
+            self.report,
+            self.cancel,
+            self.twice,
+            self.give_up,
+        ]
         await self.chance.choice(steps)()
 
     async def place(self) -> None:
@@ -92,6 +104,21 @@ class Walk:
             await self.store.run(partial(doubt, attempt, actor=ME, now=self.now))
         else:
             await self._decide(attempt, self._outcome())
+
+    async def give_up(self) -> None:
+        """An operator loses patience, or says that it was not placed, or under which id it was."""
+        attempt = await self._attempt({AttemptState.UNKNOWN})
+        if attempt is None:
+            return
+        word, number = Word(actor="cli:ops", reason="enough"), attempt.order_id
+        replace_ms = 10**9 * self.chance.randint(0, 1)
+        ways: list[Command[object]] = [
+            partial(give_back_by_hand, number, word, now=self.now),
+            partial(deny_by_hand, number, word, replace_ms=replace_ms, now=self.now),
+            partial(accept_by_hand, number, f"9{number}", word, now=self.now),
+        ]
+        with suppress(NotInDoubt):
+            await self.store.run(self.chance.choice(ways))
 
     async def twice(self) -> None:
         """The same verdict again, or another one after it: nothing may happen twice."""

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import generate_latest
 
 from gateway.core.messages import Action
-from gateway.core.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
+from gateway.core.outcome import Accepted, NotPlaced, NotSent, Outcome, Rejected, Unknown
 from gateway.core.rejections import RejectKind
 from gateway.metrics import Metrics, outcome_word
 
@@ -62,10 +62,11 @@ def test_outcome_of_a_request_is_of_a_closed_set() -> None:
     [
         (Accepted("5"), "accepted"),
         (NotSent("x"), "not_sent"),
+        (NotPlaced("x"), "not_placed"),
         (Unknown("x"), "unknown"),
         (Rejected(RejectKind.LINK, "x"), "rejected_link"),
     ],
 )
-def test_outcome_has_its_word(outcome: Outcome, word: str) -> None:
+def test_outcome_has_its_word(outcome: Outcome | NotPlaced, word: str) -> None:
     """The class, and for a refusal its kind; never the panel's own text."""
     assert outcome_word(outcome) == word

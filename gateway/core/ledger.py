@@ -13,6 +13,8 @@ not fall below nought. House accounts (world, sales, refunds, provider, cost, lo
     never placed                  held     → avail                      void:{order}
     given back later              refunds  → avail                      refund:{order}:{due}
     its cost turns out otherwise  provider ↔ cost                       cost:{order}:{n}
+    placed after all, though its
+    user was refunded meanwhile   provider → losses:unknown             cost:{order}:0
 
 The key makes a repeated moment harmless: the store writes a key once, whatever is asked twice. A moment that moves
 nothing makes no transfer, so every builder answers a tuple of none or one. What must hold of a transfer is checked
@@ -94,6 +96,11 @@ def provider(name: str, currency: str) -> str:
 def costs(name: str, currency: str) -> str:
     """The code of the account that gathers what a provider's orders cost us, in the provider's currency."""
     return f"cost:{name}:{currency}"
+
+
+def losses(currency: str) -> str:
+    """The code of the account for orders that turned out placed after their users were given the charge back."""
+    return f"losses:unknown:{currency}"
 
 
 def is_user_account(code: str) -> bool:
@@ -178,6 +185,13 @@ def cost(order_id: int, name: str, amount: int, *, currency: str, n: int = 0) ->
             currency=currency,
             order_id=order_id,
         ),
+    )
+
+
+def loss(order_id: int, name: str, amount: int, *, currency: str) -> tuple[Transfer, ...]:
+    """What an order costs us that was given up and then turned out placed: the key of any other order's cost."""
+    return tuple(
+        msgspec.structs.replace(each, dest=losses(currency)) for each in cost(order_id, name, amount, currency=currency)
     )
 
 

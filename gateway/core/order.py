@@ -1,14 +1,16 @@
 """The life of an order: everything that changes an order's state is in this file.
 
     reserved ──► placing ──► active ──► completed | partial | canceled
-        │  ▲        │  └───► unknown ──► active
-        │  └────────┴─ next route            │
-        └──────────────► failed ◄────────────┘
+        │  ▲        │  └───► unknown ──► active        ▲
+        │  └────────┴─ next route ───────┤ └───────────┘ given up: refunded from our own pocket
+        └──────────────► failed ◄────────┘
 
 The rules, in prose. The charge is held when the order is stored (reserved). Arming an attempt makes it placing; a
 usable id from the panel makes it active and captures the charge; a refusal by every route makes it failed and voids
-the hold. What nobody can tell is unknown: the charge stays held, nothing is sent again. Reports move an active order
-on; a terminal order never changes its word for the user, but a later report may still raise a refund.
+the hold. What nobody can tell is unknown: the charge stays held, nothing is sent again. When that has lasted too long
+the user is given the charge back although the panel may have the order: captured, refunded whole and canceled, so that
+nothing can place it again; whatever is learnt later changes its attempt alone. Reports move an active order on; a
+terminal order never changes its word for the user, but a later report may still raise a refund.
 
 ``TRANSITIONS`` is the whole truth of which event may follow which state; ``step`` is the only line that assigns a
 state. It answers the new order and the transfers the event makes, which the store writes in one transaction.
@@ -47,6 +49,7 @@ class OrderEvent(StrEnum):
     ACCEPTED = "accepted"  # the panel gave a usable id
     DOUBTED = "doubted"  # the attempt's outcome cannot be known
     DROPPED = "dropped"  # surely not placed, and not going to be
+    GIVEN_UP = "given_up"  # nobody can tell, and the user waits no longer: refunded from our own pocket
     WORKING = "working"  # a report: pending, processing or in progress
     COMPLETED = "completed"
     PARTIAL = "partial"
@@ -60,7 +63,12 @@ _REPORTS = (OrderEvent.WORKING, OrderEvent.COMPLETED, OrderEvent.PARTIAL, OrderE
 TRANSITIONS: Final[dict[OrderState, dict[OrderEvent, OrderState]]] = {
     _R: {OrderEvent.ARMED: _P, OrderEvent.NEXT_ROUTE: _R, OrderEvent.DROPPED: _F},
     _P: {OrderEvent.NEXT_ROUTE: _R, OrderEvent.ACCEPTED: _A, OrderEvent.DOUBTED: _U, OrderEvent.DROPPED: _F},
-    _U: {OrderEvent.NEXT_ROUTE: _R, OrderEvent.ACCEPTED: _A, OrderEvent.DROPPED: _F},
+    _U: {
+        OrderEvent.NEXT_ROUTE: _R,
+        OrderEvent.ACCEPTED: _A,
+        OrderEvent.DROPPED: _F,
+        OrderEvent.GIVEN_UP: _CA,
+    },
     _A: {
         OrderEvent.WORKING: _A,
         OrderEvent.COMPLETED: _C,
@@ -139,6 +147,8 @@ def step(order: Order, event: OrderEvent, *, cost: Cost | None = None) -> Step:
             return Step(
                 order=dropped, transfers=ledger.void(order.id, order.user_id, order.charge, currency=order.currency)
             )
+        case OrderEvent.GIVEN_UP:
+            return _give_up(msgspec.structs.replace(order, state=state, shown=SHOWN[state]))
         case _:
             return Step(order=msgspec.structs.replace(order, state=state, shown=SHOWN[state]))
 
@@ -166,6 +176,17 @@ def report(order: Order, said: StatusReply, *, cost: Decimal | None = None) -> S
         review=order.review or (debt.review if debt is not None else None),
     )
     return _pay(moved, debt)
+
+
+def _give_up(order: Order) -> Step:
+    """Capture the charge and give all of it back, so that the books read as for any canceled order."""
+    captured = ledger.capture(order.id, order.user_id, order.charge, currency=order.currency)
+    given = ledger.refund(order.id, order.user_id, order.charge, refunded=0, currency=order.currency)
+    review = order.review or "refunded from our own pocket: nobody could tell whether it was placed"
+    return Step(
+        order=msgspec.structs.replace(order, refunded=order.charge, remains=order.quantity, review=review),
+        transfers=captured + given,
+    )
 
 
 def _target(order: Order, event: OrderEvent) -> OrderState:

@@ -107,6 +107,15 @@ class Unknown(msgspec.Struct, frozen=True, tag=True):
     why: str
 
 
+class NotPlaced(msgspec.Struct, frozen=True, tag=True):
+    """The panel never had it: proved by a look at the panel, or said by a person.
+
+    No reply to an `add` proves this, so `classify_add` never answers it.
+    """
+
+    why: str
+
+
 Outcome: TypeAlias = NotSent | Rejected | Accepted | Unknown
 
 

@@ -99,9 +99,11 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     strange: tuple[int, ...]  # found, and nobody's
 
 
-def match(doubts: Sequence[Doubt], found: Sequence[Found], *, foreign: bool = False) -> Settled:
-    """Decide what is forced; ``foreign`` says that others order with our key, so that nothing found is ours."""
-    fitting = {one.id: () if foreign else tuple(doubt for doubt in doubts if fits(doubt, one)) for one in found}
+def match(doubts: Sequence[Doubt], found: Sequence[Found], *, strangers: Collection[int] = ()) -> Settled:
+    """Decide what is forced; ``strangers`` are ids known to be nobody's, all of them where others use our key too."""
+    fitting = {
+        one.id: () if one.id in strangers else tuple(doubt for doubt in doubts if fits(doubt, one)) for one in found
+    }
     strange = tuple(sorted(number for number, owners in fitting.items() if not owners))
     verdicts: dict[int, Verdict] = {}
     for group in neighbourhoods(doubts):
@@ -262,18 +264,13 @@ def gaps_between(own: Sequence[Own], windows: Sequence[Window], owned: Collectio
     return list(islice(gaps, count))
 
 
-def denied_twice(window: Window, owned: Collection[int], denials: Mapping[int, tuple[int, int]], *, apart: int) -> bool:
-    """Whether every id of a closed window is ours or was denied at two times ``apart`` from each other.
+def denied_twice(window: Window, asked: Collection[int], denials: Mapping[int, tuple[int, int]], *, apart: int) -> bool:
+    """Whether a window is closed and each id in it that is not ours was denied at two times ``apart`` from each other.
 
-    ``denials`` has for each id when it was first and last denied, in the unit of ``apart``, both after the window was
-    closed.
+    ``asked`` are the ids of the window that are not ours, and may be more; ``denials`` has for each when it was first
+    and last denied, in the unit of ``apart``, both after the window was closed.
     """
     if window.hi is None:
         return False
-    for number in range(window.lo + 1, window.hi):
-        if number in owned:
-            continue
-        times = denials.get(number)
-        if times is None or times[1] - times[0] < apart:
-            return False
-    return True
+    times = (denials.get(number) for number in asked if inside(number, window))
+    return all(each is not None and each[1] - each[0] >= apart for each in times)

@@ -120,9 +120,8 @@ def next_route(routes: Iterable[PlannedRoute], tried: Iterable[Tried]) -> Planne
 
 
 def second_round(routes: Iterable[PlannedRoute], tried: Iterable[Tried]) -> PlannedRoute | None:
-    """The first route that was never refused, only never reached: worth another round after a pause."""
+    """The first route that was never refused, only never reached or proved not placed: worth another round."""
     attempts = tuple(tried)
-    refused = {
-        (attempt.provider, attempt.service) for attempt in attempts if attempt.state is not AttemptState.NOT_SENT
-    }
+    again = (AttemptState.NOT_SENT, AttemptState.NOT_PLACED)
+    refused = {(attempt.provider, attempt.service) for attempt in attempts if attempt.state not in again}
     return next((route for route in routes if (route.provider, route.service) not in refused), None)

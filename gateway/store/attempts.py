@@ -9,12 +9,15 @@ from typing import Final
 
 import msgspec
 
+from gateway.core import ledger
 from gateway.core.attempt import Attempt, AttemptState, may_become
 from gateway.core.money import scale_of, to_units_up
 from gateway.core.order import Cost, OrderEvent, OrderState, step
-from gateway.core.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
+from gateway.core.outcome import Accepted, NotPlaced, NotSent, Outcome, Rejected, Unknown
 from gateway.core.routing import PlannedRoute, Tried, next_route, second_round
 from gateway.store.engine import Query, Refused, Row, Steps, Value
+from gateway.store.events import record
+from gateway.store.ledger import post_all
 from gateway.store.life import Locked, lock_order, write_step
 from gateway.store.polls import watch
 
@@ -43,15 +46,17 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     next: Attempt | None = None  # the attempt to send now
     again: bool = False  # ``next`` starts another round over routes that could not be reached: pause first
     alarm: str | None = None  # something a person should know at once
+    cancel: str | None = None  # the panel's id of an order that is to be canceled there: nobody wants it any more
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """An outcome and what the dispatcher makes of it."""
 
-    outcome: Outcome
+    outcome: Outcome | NotPlaced
     evidence: str | None = None  # the redacted exchange it was read from, as core/exchange.py writes it
-    go_on: bool  # whether routes that could not be reached are worth another round
+    go_on: bool  # whether routes that could not be reached, or have nothing after all, are worth another round
     failure: str  # for the user, should the order be dropped
+    why: str = ""  # for the books, where it was no panel's answer that said so
     owner: str  # who will send the next attempt
     poll_at: int  # when an accepted order is first asked about, ms
 
@@ -153,13 +158,15 @@ def decide(attempt: Attempt, verdict: Verdict, *, now: int) -> Steps[Decided]:
     if not may_become(current.state, target):
         return Decided(state=locked.order.state, next=_planned_by(rows, verdict.owner))
     upstream = outcome.upstream_order if isinstance(outcome, Accepted) else None
-    yield from resolve(
-        current, target, reason=_why(outcome), now=now, upstream_order=upstream, evidence=verdict.evidence
-    )
+    why = verdict.why or _why(outcome)
+    yield from resolve(current, target, reason=why, now=now, upstream_order=upstream, evidence=verdict.evidence)
+    if locked.order.state is OrderState.CANCELED:
+        yield from _settle_given_up(locked, mine, outcome, verdict=verdict, now=now)
+        return Decided(state=OrderState.CANCELED, cancel=upstream if locked.can_cancel else None)
     match outcome:
         case Accepted():
             yield from _accept(locked, mine, outcome, verdict=verdict, now=now)
-            return Decided(state=OrderState.ACTIVE)
+            return Decided(state=OrderState.ACTIVE, cancel=upstream if locked.cancel_requested else None)
         case Unknown():
             made = step(locked.order, OrderEvent.DOUBTED)
             yield from write_step(locked.order, made, actor=attempt.owner, reason=_why(outcome), now=now)
@@ -189,11 +196,12 @@ def decide_again(attempt: Attempt, verdict: Verdict, *, now: int) -> Steps[Decid
 
 
 def _follow(
-    locked: Locked, outcome: NotSent | Rejected, tried: Sequence[Tried], *, verdict: Verdict, now: int
+    locked: Locked, outcome: NotSent | Rejected | NotPlaced, tried: Sequence[Tried], *, verdict: Verdict, now: int
 ) -> Steps[Decided]:
     """Plan the next attempt of an order that surely was not placed, or drop it and give the charge back."""
     order = locked.order
     last_word = isinstance(outcome, Rejected) and outcome.users_fault
+    last_word = last_word or (isinstance(outcome, NotPlaced) and not verdict.go_on)
     may_follow = not last_word and not locked.cancel_requested and len(tried) < ATTEMPTS_MAX
     route = next_route(locked.routes, tried) if may_follow else None
     again = route is None and may_follow and verdict.go_on
@@ -210,20 +218,45 @@ def _follow(
 
 def _accept(locked: Locked, mine: Row, outcome: Accepted, *, verdict: Verdict, now: int) -> Steps[None]:
     """Capture the charge, book the cost, and have the order watched."""
+    cost = _cost(locked, mine)
+    made = step(locked.order, OrderEvent.ACCEPTED, cost=cost)
+    reason = f"{cost.provider} has it as {outcome.upstream_order}" + (f": {verdict.why}" if verdict.why else "")
+    yield from write_step(locked.order, made, actor=verdict.owner, reason=reason, now=now)
+    yield from watch(locked.order.id, cost.provider, outcome.upstream_order, due_at=verdict.poll_at, now=now)
+
+
+def _settle_given_up(
+    locked: Locked, mine: Row, outcome: Outcome | NotPlaced, *, verdict: Verdict, now: int
+) -> Steps[None]:
+    """Learn what became of an attempt whose user was refunded meanwhile: the order stays as it is, we bear the cost."""
+    order = locked.order
+    if isinstance(outcome, Accepted):
+        cost = _cost(locked, mine)
+        yield from post_all(ledger.loss(order.id, cost.provider, cost.amount, currency=cost.currency), now)
+    yield from record(
+        "attempt.settled",
+        actor=verdict.owner,
+        order_id=order.id,
+        user_id=order.user_id,
+        before=f'{{"attempt":{mine["id"]},"state":"{mine["state"]}"}}',
+        after=f'{{"attempt":{mine["id"]},"state":"{_target(outcome)}"}}',
+        reason=verdict.why or _why(outcome) or f"{mine['provider']} has it, after its user was refunded",
+        now=now,
+    )
+
+
+def _cost(locked: Locked, mine: Row) -> Cost:
+    """What an attempt costs us where it was accepted."""
     route = next(
         route
         for route in locked.routes
         if (route.provider, route.service) == (mine["provider"], mine["provider_service"])
     )
     amount = to_units_up(route.cost, scale_of(route.currency))
-    cost = Cost(provider=route.provider, currency=route.currency, amount=amount)
-    made = step(locked.order, OrderEvent.ACCEPTED, cost=cost)
-    reason = f"{route.provider} has it as {outcome.upstream_order}"
-    yield from write_step(locked.order, made, actor=verdict.owner, reason=reason, now=now)
-    yield from watch(locked.order.id, route.provider, outcome.upstream_order, due_at=verdict.poll_at, now=now)
+    return Cost(provider=route.provider, currency=route.currency, amount=amount)
 
 
-def _checked(attempt: Attempt, outcome: Outcome) -> Steps[tuple[Outcome, str | None]]:
+def _checked(attempt: Attempt, outcome: Outcome | NotPlaced) -> Steps[tuple[Outcome | NotPlaced, str | None]]:
     """An accepted id that another order of ours has already is no acceptance: nobody can tell whose it is."""
     if isinstance(outcome, Accepted):
         params = {"provider": attempt.provider, "upstream_order": outcome.upstream_order}
@@ -234,8 +267,10 @@ def _checked(attempt: Attempt, outcome: Outcome) -> Steps[tuple[Outcome, str | N
     return outcome, None
 
 
-def _target(outcome: Outcome) -> AttemptState:
+def _target(outcome: Outcome | NotPlaced) -> AttemptState:
     match outcome:
+        case NotPlaced():
+            return AttemptState.NOT_PLACED
         case Accepted():
             return AttemptState.ACCEPTED
         case Rejected():
@@ -246,7 +281,7 @@ def _target(outcome: Outcome) -> AttemptState:
             return AttemptState.UNKNOWN
 
 
-def _why(outcome: Outcome) -> str:
+def _why(outcome: Outcome | NotPlaced) -> str:
     match outcome:
         case Accepted():
             return ""

@@ -18,6 +18,7 @@ def test_each_moment_has_its_transfer() -> None:
         *ledger.refund(3, 7, 5, refunded=2, currency="USD"),
         *ledger.cost(3, "panel-a", 4, currency="EUR"),
         *ledger.cost(3, "panel-a", -1, currency="EUR", n=1),
+        *ledger.loss(3, "panel-a", 4, currency="EUR"),
     ]
     assert [(each.tx_key, each.source, each.dest, each.amount) for each in moments] == [
         ("dep:r1", "world:USD", "user:7:avail", 5),
@@ -29,6 +30,7 @@ def test_each_moment_has_its_transfer() -> None:
         ("refund:3:5", "refunds:USD", "user:7:avail", 3),
         ("cost:3:0", "provider:panel-a:EUR", "cost:panel-a:EUR", 4),
         ("cost:3:1", "cost:panel-a:EUR", "provider:panel-a:EUR", 1),
+        ("cost:3:0", "provider:panel-a:EUR", "losses:unknown:EUR", 4),
     ]
 
 

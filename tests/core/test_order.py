@@ -63,6 +63,22 @@ def test_doubted_order_moves_no_money_until_it_is_decided() -> None:
     assert step(doubted.order, OrderEvent.NEXT_ROUTE).order.state is OrderState.RESERVED
 
 
+def test_order_given_up_is_captured_and_refunded_whole_and_never_moves_again() -> None:
+    """From our own pocket; the books read as for any canceled order, and nothing can place it again."""
+    doubted = step(step(ORDER, OrderEvent.ARMED).order, OrderEvent.DOUBTED).order
+    made = step(doubted, OrderEvent.GIVEN_UP)
+    assert (made.order.state, made.order.shown, made.order.remains) == (OrderState.CANCELED, StatusWord.CANCELED, 100)
+    assert (made.order.refunded, made.order.review is not None) == (1000, True)
+    assert [(each.tx_key, each.amount) for each in made.transfers] == [("capture:3", 1000), ("refund:3:1000", 1000)]
+    for event in set(OrderEvent) - {
+        OrderEvent.WORKING, OrderEvent.COMPLETED, OrderEvent.PARTIAL, OrderEvent.CANCELED,
+    }:  # fmt: skip
+        with pytest.raises(IllegalStep):
+            step(made.order, event)
+    with pytest.raises(IllegalStep):
+        step(active(), OrderEvent.GIVEN_UP)
+
+
 def test_dropped_order_gives_everything_back() -> None:
     """Failed is shown as Canceled with everything undelivered."""
     made = step(ORDER, OrderEvent.DROPPED)

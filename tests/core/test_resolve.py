@@ -109,10 +109,10 @@ def test_only_what_is_forced_is_decided(
 
 def test_where_others_order_with_our_key_nothing_found_is_ours() -> None:
     """Strange ids are told and never attached; an empty window is empty all the same."""
-    settled = match((doubt(),), (found(15),), foreign=True)
+    settled = match((doubt(),), (found(15),), strangers={15})
     assert settled.strange == (15,)
     assert isinstance(settled.verdicts[0], Leave)
-    assert match((doubt(),), (), foreign=True).verdicts == (NotPlaced(attempt=1),)
+    assert match((doubt(),), (), strangers={15}).verdicts == (NotPlaced(attempt=1),)
 
 
 prices = st.sampled_from([None, Decimal("0.10"), Decimal("0.90")])
@@ -308,9 +308,9 @@ def test_gaps_are_ids_between_our_own_and_in_no_window() -> None:
 def test_window_is_denied_when_each_of_its_ids_was_twice() -> None:
     """So far apart, or ours; one that was not asked, or too soon again, keeps it open."""
     window = Window(lo=10, hi=13)
-    assert denied_twice(window, set(), {11: (0, 300), 12: (5, 400)}, apart=300)
-    assert denied_twice(window, {12}, {11: (0, 300)}, apart=300)
-    assert not denied_twice(window, set(), {11: (0, 300)}, apart=300)
-    assert not denied_twice(window, set(), {11: (0, 300), 12: (5, 304)}, apart=300)
+    assert denied_twice(window, {11, 12, 40}, {11: (0, 300), 12: (5, 400)}, apart=300)
+    assert denied_twice(window, {11}, {11: (0, 300)}, apart=300)
+    assert not denied_twice(window, {11, 12}, {11: (0, 300)}, apart=300)
+    assert not denied_twice(window, {11, 12}, {11: (0, 300), 12: (5, 304)}, apart=300)
     assert not denied_twice(Window(lo=10), set(), {}, apart=300)
     assert denied_twice(Window(lo=10, hi=11), set(), {}, apart=300)

@@ -94,6 +94,7 @@ def test_another_round_goes_to_who_was_never_reached() -> None:
     a, b = tried("panel-a", AttemptState.REJECTED), tried("panel-b", AttemptState.NOT_SENT)
     assert second_round(ROUTES, [a, b]) is ROUTES[1]
     assert second_round(ROUTES, [a, tried("panel-b", AttemptState.REJECTED)]) is None
+    assert second_round(ROUTES, [a, tried("panel-b", AttemptState.NOT_PLACED)]) is ROUTES[1]
 
 
 def test_plan_survives_being_stored() -> None:

@@ -11,7 +11,7 @@ import asyncpg
 
 from gateway.core.attempt import Attempt
 from gateway.core.order import Order
-from gateway.core.outcome import Accepted, Outcome
+from gateway.core.outcome import Accepted, NotPlaced, Outcome
 from gateway.core.routing import PlannedRoute
 from gateway.core.user import User
 from gateway.store.attempts import Decided, Verdict, arm, decide, read_attempts
@@ -75,7 +75,13 @@ async def sending(store: Store, user: User, number: int = ORDER, **changes: obje
 
 
 async def bring(
-    store: Store, attempt: Attempt, outcome: Outcome, *, go_on: bool = False, owner: str = ME, now: int = NOW
+    store: Store,
+    attempt: Attempt,
+    outcome: Outcome | NotPlaced,
+    *,
+    go_on: bool = False,
+    owner: str = ME,
+    now: int = NOW,
 ) -> Decided:
     """Bring the store an attempt's outcome."""
     verdict = Verdict(outcome=outcome, go_on=go_on, failure="Not available", owner=owner, poll_at=now)
