@@ -32,6 +32,7 @@ from gateway.settings.environment import Environment
 from gateway.settings.load import Settings
 from gateway.settings.secrets import kept_secret
 from gateway.store.engine import StoreError
+from gateway.store.figures import read_figures
 from gateway.store.ids import GAP_MAX, IdBlock
 from gateway.store.owners import leave
 from gateway.store.spool import Spool
@@ -80,11 +81,10 @@ class Gateway:
         )
         providers = settings.file.providers
         self._clients = {
-            name: ProviderClient(upstream_of(name, each), self.metrics)
-            for name, each in providers.items()
-            if each.enabled
+            name: ProviderClient(upstream_of(name, each), self.metrics) for name, each in providers.items()
         }
         owner = f"{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}"
+        self._enabled = [name for name, each in providers.items() if each.enabled]
         self.desk = Desk(
             owner=owner,
             store=self.store,
@@ -96,8 +96,9 @@ class Gateway:
             queue_seconds=environment.queue_seconds,
             paces={name: int(providers[name].poll_seconds * 1000) for name in self._clients},
             spool=Spool(environment.data_dir / "spool", owner),
+            switched_off=frozenset(self._clients).difference(self._enabled),
         )
-        rate_per = {name: providers[name].rate_per for name in self._clients}
+        rate_per = {name: providers[name].rate_per for name in self._enabled}
         self._shelves = Shelves(self.desk, self._cache, wanted_of(settings.file), rate_per=rate_per)
         self._keys = KeyRing(self.store, key_secret(environment), self._clock)
         counts = self.store.counts
@@ -165,6 +166,13 @@ class Gateway:
         except OSError as error:
             log.warning("spool_unwritable", folder=str(self._settings.environment.data_dir), error=str(error))
 
+    async def _check_providers(self) -> None:
+        """Orders at a provider that is no longer in the file cannot be followed: that is said, loudly."""
+        found = await self.store.read_at_length(read_figures)
+        for name, (orders, _) in found.polls.items():
+            if name not in self._clients:
+                log.error("provider_missing", provider=name, orders=orders, do="put it back with `enabled: false`")
+
     async def stop(self) -> int:
         """Take no more orders, let what is on its way arrive, and close; answers how many orders were left in the open.
 
@@ -197,13 +205,14 @@ class Gateway:
         self._every(self._verification.pause, self._verification.run, "verify")
         schedule = Schedule(
             self._shelves,
-            {name: float(self._settings.file.providers[name].refresh_seconds) for name in self._clients},
+            {name: float(self._settings.file.providers[name].refresh_seconds) for name in self._enabled},
         )
         balances = Balances(desk)
-        for name in self._clients:
+        for name in self._clients:  # those that are switched off as well: orders they have are followed to the end
             pace = min(desk.paces[name] / 2000, 5.0)
-            self._every(partial(schedule.pause, name), partial(schedule.refresh, name), "refresh")
             self._every(lambda pace=pace: pace, partial(poll, desk, name), "poll")  # type: ignore[misc] # a bound value
+        for name in self._enabled:
+            self._every(partial(schedule.pause, name), partial(schedule.refresh, name), "refresh")
             self._every(lambda: rate.balances, partial(balances.ask, name), "balance")
 
     def _every(self, seconds: Callable[[], float], work: Callable[[], Awaitable[object]], name: str) -> None:

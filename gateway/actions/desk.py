@@ -38,6 +38,7 @@ class Desk:
         queue_seconds: float,
         paces: Mapping[str, int],
         spool: Spool,
+        switched_off: frozenset[str] = frozenset(),
     ) -> None:
         self.owner = owner  # this process's name in the owners table
         self.store = store
@@ -49,6 +50,7 @@ class Desk:
         self.queue_seconds = queue_seconds  # how long an order waits for a provider that cannot be reached
         self.paces = paces  # by provider: how often an order under way is asked about, ms
         self.spool = spool  # verdicts the books could not take yet
+        self.switched_off = switched_off  # providers whose orders are followed, and that get no new ones
         self.snapshot: Snapshot | None = None  # None until the first catalogue stands
         self.conditions = Conditions()
         self.beaten_at = 0  # when this process last wrote its sign of life, ms
@@ -60,6 +62,8 @@ class Desk:
 
     def condition(self, provider: str) -> Condition:
         """What stands in the way of a provider now."""
+        if provider in self.switched_off:
+            return Condition(held="switched off")
         return self.conditions.of(provider, self.clock())
 
     def first_poll_ms(self, provider: str) -> int:

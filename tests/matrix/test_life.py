@@ -1,0 +1,124 @@
+"""Rows G2, G4 and G5: providers that are switched off, and processes that are told to end under load."""
+
+import asyncio
+import json
+import signal
+import time
+from decimal import Decimal
+
+import httpx
+
+from tests.gateway_process import Caller
+from tests.matrix.served import Served, served
+from tests.matrix.trial import Trial
+from tests.world import balance, until
+
+LINK = "https://social.example/g"
+IN_FLIGHT = 60
+
+
+async def test_g2_provider_that_is_switched_off_keeps_its_orders_and_gets_no_new_ones(trial: Trial) -> None:
+    """Orders it has are followed, canceled and paid back; new ones go elsewhere, also those that wait for it."""
+    trial.a.panel.program.panel.pace = 1000.0
+    async with trial.gateway() as house:
+        call = await house.user()
+        partial_one = await trial.add(call, LINK + "partial")
+        canceled = await trial.add(call, LINK + "canceled")
+    settings = trial.settings(panels={"panel-a": {"enabled": False}})
+    async with trial.gateway(settings) as house:
+        later = house.caller(call.key)
+        await trial.add(later, LINK + "new")
+        assert "error" not in await later("cancel", order=canceled["order"])
+        books = trial.a.panel.program.books
+        books.force(books.orders(link=LINK + "partial")[0].id, status="Partial", remains=40, start_count=1)
+
+        async def followed() -> bool:
+            states = await trial.states()
+            return (states[LINK + "partial"], states[LINK + "canceled"]) == ("partial", "canceled")
+
+        await until(followed)
+        assert (await later("status", order=partial_one["order"]))["remains"] == "40"
+        # Sixty of a hundred at the first panel's price, and the new one at the second's, 0.85 and half as much again.
+        assert await balance(later) == 100 - Decimal("0.081") - Decimal("0.1275")
+    assert (await trial.judge(settings))[LINK + "new"] == "completed"
+    assert (trial.a.panel.heard("add"), trial.b.placed()) == (2, [LINK + "new"])
+
+
+async def under_load(trial: Trial, running: Served, key: str) -> tuple[list[Caller], list[asyncio.Task[object]]]:
+    """Many adds on their way to a panel that is slow to answer; every one is armed and in flight."""
+    trial.a.panel.switch("latency", "1500", action="add")
+    calls = [running.caller(key) for _ in range(IN_FLIGHT)]
+    adding = [asyncio.create_task(trial.add(call, f"{LINK}/{n}")) for n, call in enumerate(calls)]
+
+    async def all_in_flight() -> bool:
+        states = list((await trial.states()).values())
+        return states.count("placing") + states.count("reserved") == IN_FLIGHT
+
+    await until(all_in_flight)
+    return calls, adding
+
+
+LOAD = {"panel-a": {"concurrency": IN_FLIGHT}}
+
+
+async def test_g4_told_to_end_under_load_it_takes_no_more_finishes_and_ends_well(trial: Trial) -> None:
+    """Not ready at once, no new connection, everybody in flight is answered with an id that exists, exit code 0."""
+    async with trial.gateway() as house:
+        key = (await house.user()).key
+    trial.settings(panels=LOAD)
+    async with served(trial.environ(drain_seconds="20"), trial.folder) as running:
+        await running.ready()
+        _, adding = await under_load(trial, running, key)
+        told = time.monotonic()
+        running.signal(signal.SIGTERM)
+        await until(lambda: refuses(running))
+        assert time.monotonic() - told < 1.5
+        assert await not_ready(running)
+        answers = await asyncio.gather(*adding)
+        assert all("order" in answer for answer in answers)  # type: ignore[operator] # each is a reply
+        assert await running.ended() == 0
+        assert time.monotonic() - told < 15
+        ended = [line for line in running.log.read_text().splitlines() if '"stopped"' in line]
+        assert json.loads(ended[0])["left"] == 0
+    assert set((await trial.judge()).values()) == {"completed"}
+    assert len(trial.a.placed()) == IN_FLIGHT
+
+
+async def test_g5_second_signal_during_the_drain_is_a_kill_and_loses_nothing(
+    small_trial: Trial,
+) -> None:
+    """Ended at once, in the middle of everything: what was in flight is in doubt, and no wish is at two panels."""
+    trial = small_trial
+    async with trial.gateway() as house:
+        key = (await house.user()).key
+    trial.settings(panels=LOAD)
+    async with served(trial.environ(drain_seconds="60"), trial.folder) as running:
+        await running.ready()
+        _, adding = await under_load(trial, running, key)
+        running.signal(signal.SIGTERM)
+        await until(lambda: refuses(running))
+        running.signal(signal.SIGTERM)
+        assert await running.ended(5) == -signal.SIGTERM
+        answers = await asyncio.gather(*adding, return_exceptions=True)
+        assert all(isinstance(answer, httpx.TransportError) or "order" in answer for answer in answers)  # type: ignore[operator] # each is a reply
+    states = await trial.judge()
+    assert len(states) == IN_FLIGHT
+    assert set(states.values()) <= {"completed", "unknown"}
+
+
+async def refuses(running: Served) -> bool:
+    """Whether it takes no more connections from users."""
+    host, port = running.users.removeprefix("http://").split(":")
+    try:
+        _, writer = await asyncio.open_connection(host, int(port))
+    except OSError:
+        return True
+    writer.close()
+    return False
+
+
+async def not_ready(running: Served) -> bool:
+    """Whether it says that it takes no orders."""
+    async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
+        answer = await http.get(f"{running.health}/ready")
+    return answer.status_code == 503 and "on its way out" in answer.text
