@@ -143,6 +143,7 @@ class Gateway:
         await self.store.open()
         await self.store.migrate()
         await self._check_currency()
+        await self._check_providers()
         await self._verification.at_start()
         await self._shelves.warm()
         self._prepare_spool()

@@ -7,6 +7,7 @@ import time
 from decimal import Decimal
 
 import httpx
+import pytest
 
 from tests.gateway_process import Caller
 from tests.matrix.served import Served, served
@@ -17,13 +18,18 @@ LINK = "https://social.example/g"
 IN_FLIGHT = 60
 
 
-async def test_g2_provider_that_is_switched_off_keeps_its_orders_and_gets_no_new_ones(trial: Trial) -> None:
+async def test_g2_provider_that_is_switched_off_keeps_its_orders_and_gets_no_new_ones(
+    trial: Trial, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Orders it has are followed, canceled and paid back; new ones go elsewhere, also those that wait for it."""
     trial.a.panel.program.panel.pace = 1000.0
     async with trial.gateway() as house:
         call = await house.user()
         partial_one = await trial.add(call, LINK + "partial")
         canceled = await trial.add(call, LINK + "canceled")
+    gone = trial.settings(without=["panel-a"], services={"1": {"routes": ["panel-b/2001"]}})
+    async with trial.gateway(gone):
+        assert "provider_missing" in capsys.readouterr().out
     settings = trial.settings(panels={"panel-a": {"enabled": False}})
     async with trial.gateway(settings) as house:
         later = house.caller(call.key)

@@ -85,11 +85,17 @@ class Trial:
         *,
         panels: Mapping[str, Mapping[str, Any]] | None = None,
         services: Mapping[str, Mapping[str, Any]] | None = None,
+        without: Sequence[str] = (),
         **variables: str,
     ) -> Settings:
-        """Settings of a gateway behind the proxies; `variables` are GATEWAY_ ones in small letters."""
+        """Settings of a gateway behind the proxies; `variables` are GATEWAY_ ones in small letters.
+
+        A panel that is named in `without` is not in the file.
+        """
         providers = {}
         for name, side in (("panel-a", self.a), ("panel-b", self.b)):
+            if name in without:
+                continue
             changes = dict((panels or {}).get(name, {}))
             timeouts = {**_TIMEOUTS, **changes.pop("timeouts", {})}
             key = f"${{ENV:{name.upper().replace('-', '_')}_KEY}}"
