@@ -124,6 +124,7 @@ async def _send(desk: Desk, work: Job) -> Answered | None:
 
 def _verdict(desk: Desk, work: Job, said: Answered, *, text: str = TEXT_UNAVAILABLE) -> Verdict:
     now, outcome = desk.clock(), said.outcome
+    client = desk.providers.get(work.attempt.provider)
     return Verdict(
         outcome=outcome,
         evidence=None if said.exchange is None else write_exchange(said.exchange),
@@ -131,6 +132,7 @@ def _verdict(desk: Desk, work: Job, said: Answered, *, text: str = TEXT_UNAVAILA
         failure=text,
         owner=desk.owner,
         poll_at=now + desk.first_poll_ms(work.attempt.provider),
+        same_id_ms=0 if client is None else int(client.upstream.same_id_seconds * 1000),
     )
 
 

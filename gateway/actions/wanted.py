@@ -47,6 +47,8 @@ def upstream_of(name: str, provider: Provider) -> Upstream:
         allow_private=provider.allow_private,
         verify_tls=provider.verify_tls,
         errors=provider.errors,
+        policy=provider.answers,
+        same_id_seconds=float(provider.unknown.same_id_window_seconds),
     )
 
 

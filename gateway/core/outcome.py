@@ -11,7 +11,7 @@ the table with what was measured.
 """
 
 import re
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 import msgspec
@@ -26,7 +26,7 @@ from gateway.core.errors import (
     text_incorrect_field,
 )
 from gateway.core.lenient import Json, NotJson, find_error_text, parse_after_notices, parse_json
-from gateway.core.rejections import USERS_FAULT, RejectKind, error_kind
+from gateway.core.rejections import USERS_FAULT, RejectKind, error_kind, is_vague
 from gateway.core.scalars import as_id
 from gateway.core.service_fields import field_named
 
@@ -44,12 +44,27 @@ _HTTP_REFUSALS: Final = {
     429: RejectKind.THROTTLED,
     431: RejectKind.REQUEST,
 }
+# Refusals that a provider's own policy may take for no proof, and answers of an edge (a CDN) that never reached the
+# panel behind it, which it may take for a refusal: 521 web server is down, 523 origin unreachable, 525 and 526 TLS.
+MAY_BE_UNKNOWN: Final = frozenset(_HTTP_REFUSALS)
+MAY_BE_REJECTED: Final = frozenset({521, 523, 525, 526})
 _REDIRECTS: Final = range(300, 400)
 _FIVE_HUNDREDS: Final = range(500, 600)
 _GOOD: Final = range(200, 300)
 # Names that mean an order wherever they stand; plain `id` may be a user's, a call's or a row's.
 _ORDER_NAMES: Final = frozenset({"order", "order_id", "orderid"})
 _FRACTION: Final = re.compile(r"[0-9]+\.[0-9]*", re.ASCII)
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an operator knows of one panel's answers to `add`, where they are not what they usually mean."""
+
+    unrecognised_error: Literal["unknown", "rejected"] = "unknown"  # an error text nobody knows, with HTTP 200 or 4xx
+    unknown_statuses: tuple[int, ...] = ()  # of MAY_BE_UNKNOWN: here they prove nothing
+    rejected_statuses: tuple[int, ...] = ()  # of MAY_BE_REJECTED: here they come before the panel
+
+
+USUAL: Final = Policy()
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -123,6 +138,8 @@ def classify_add(
     evidence: Evidence,
     own: dict[str, RejectKind] | None = None,
     dialect: ProviderDialect = STANDARD_PROVIDER,
+    *,
+    policy: Policy = USUAL,
 ) -> Outcome:
     """What the evidence proves; `own` are the provider's own error texts.
 
@@ -134,14 +151,17 @@ def classify_add(
     if evidence.status is None or not evidence.complete:
         return Unknown(evidence.failure or "the answer broke off")
     if evidence.status in _FIVE_HUNDREDS:
+        if evidence.status in policy.rejected_statuses and not _mentions_order(evidence.body, dialect):
+            return Rejected(RejectKind.THROTTLED, f"HTTP {evidence.status}: {_excerpt(evidence.body)}")
         return Unknown(f"HTTP {evidence.status}: {_excerpt(evidence.body)}")
     if evidence.status in _REDIRECTS:
         return _redirected(evidence)
+    panel = _Panel(own or {}, dialect, policy)
     try:
         value = parse_json(evidence.body, strict=True)
     except NotJson as error:
-        return _without_json(evidence, str(error), dialect)
-    return _from_json(evidence, value, own, dialect=dialect)
+        return _without_json(evidence, str(error), panel)
+    return _from_json(evidence, value, panel)
 
 
 def answer_text(outcome: Rejected) -> str:
@@ -159,24 +179,38 @@ def answer_text(outcome: Rejected) -> str:
             return TEXT_UNAVAILABLE
 
 
-def _from_json(
-    evidence: Evidence, value: Json, own: dict[str, RejectKind] | None, *, dialect: ProviderDialect
-) -> Outcome:
-    ids = order_ids(value, dialect)
-    claimed = _claimed(value, dialect)
+class _Panel(msgspec.Struct, frozen=True):
+    """How one panel speaks."""
+
+    own: dict[str, RejectKind]
+    dialect: ProviderDialect
+    policy: Policy
+
+
+def _from_json(evidence: Evidence, value: Json, panel: _Panel) -> Outcome:
+    ids = order_ids(value, panel.dialect)
+    claimed = _claimed(value, panel.dialect)
     text = find_error_text(value)
     if text is not None and (ids or claimed):
         return Unknown(f"an order id beside an error: {text[:_EXCERPT]}")
     if text is not None:
-        kind = error_kind(text, own)
-        if kind is None or kind is RejectKind.ORDER:
-            return _http_refusal(evidence) or Unknown(f"an error that proves nothing: {text[:_EXCERPT]}")
-        return Rejected(kind, text[:_EXCERPT])
+        return _from_text(evidence, text, panel)
     if not ids and not claimed:
-        return _http_refusal(evidence) or Unknown(f"no order id in {_excerpt(evidence.body)}")
+        return _http_refusal(evidence, panel.policy) or Unknown(f"no order id in {_excerpt(evidence.body)}")
     if evidence.status not in _GOOD:
         return Unknown(f"HTTP {evidence.status} with an order id")
-    return _from_ids(evidence, value, ids, dialect=dialect)
+    return _from_ids(evidence, value, ids, dialect=panel.dialect)
+
+
+def _from_text(evidence: Evidence, text: str, panel: _Panel) -> Outcome:
+    """An error text with no order's id anywhere: known, HTTP's own refusal, or by the panel's policy."""
+    kind = error_kind(text, panel.own)
+    if kind is not None and kind is not RejectKind.ORDER:
+        return Rejected(kind, text[:_EXCERPT])
+    refused = _http_refusal(evidence, panel.policy)
+    if refused is None and kind is None and panel.policy.unrecognised_error == "rejected" and not is_vague(text):
+        return Rejected(RejectKind.REFUSED, text[:_EXCERPT])
+    return refused or Unknown(f"an error that proves nothing: {text[:_EXCERPT]}")
 
 
 def _from_ids(evidence: Evidence, value: Json, ids: tuple[Json, ...], *, dialect: ProviderDialect) -> Outcome:
@@ -207,20 +241,19 @@ def _claimed(value: Json, dialect: ProviderDialect) -> set[str]:
     return {claim for claim in found if claim is not None}
 
 
-def _without_json(evidence: Evidence, why: str, dialect: ProviderDialect) -> Outcome:
+def _without_json(evidence: Evidence, why: str, panel: _Panel) -> Outcome:
     """A body that is not one JSON value: a page, nothing, or PHP notices before it (Q71)."""
-    refused = _http_refusal(evidence)
+    refused = _http_refusal(evidence, panel.policy)
     if refused is not None:
-        return (
-            Unknown(f"HTTP {evidence.status} with an order id") if _mentions_order(evidence.body, dialect) else refused
-        )
+        claims = _mentions_order(evidence.body, panel.dialect)
+        return Unknown(f"HTTP {evidence.status} with an order id") if claims else refused
     try:
         value = parse_after_notices(evidence.body)
     except NotJson:
         return Unknown(f"{why}: {_excerpt(evidence.body)}")
-    ids = order_ids(value, dialect)
+    ids = order_ids(value, panel.dialect)
     if isinstance(value, dict) and len(ids) == 1 and find_error_text(value) is None and evidence.status in _GOOD:
-        return _from_ids(evidence, value, ids, dialect=dialect)
+        return _from_ids(evidence, value, ids, dialect=panel.dialect)
     return Unknown(f"{why}: {_excerpt(evidence.body)}")
 
 
@@ -233,8 +266,10 @@ def _mentions_order(body: bytes, dialect: ProviderDialect) -> bool:
     return bool(_claimed(value, dialect) or order_ids(value, dialect))
 
 
-def _http_refusal(evidence: Evidence) -> Rejected | None:
+def _http_refusal(evidence: Evidence, policy: Policy) -> Rejected | None:
     kind = None if evidence.status is None else _HTTP_REFUSALS.get(evidence.status)
+    if evidence.status in policy.unknown_statuses:
+        return None
     return None if kind is None else Rejected(kind, f"HTTP {evidence.status}: {_excerpt(evidence.body)}")
 
 

@@ -25,6 +25,7 @@ class RejectKind(StrEnum):
     THROTTLED = "throttled"  # too many calls
     REQUEST = "request"  # it does not understand us: a configuration error
     ORDER = "order"  # no such order; on `add` it means nothing
+    REFUSED = "refused"  # a text nobody knows, of a panel whose every error is a refusal
 
 
 # Kinds that are the user's own mistake: every other panel would refuse as well.
@@ -105,9 +106,15 @@ def error_kind(text: str, own: Mapping[str, RejectKind] | None = None) -> Reject
     for known, kind in (own or {}).items():
         if fold_text(known) in folded:
             return kind
-    if any(word in folded for word in _VAGUE):
+    if is_vague(folded):
         return None
     for kind, texts in _TEXTS:
         if any(known in folded for known in texts):
             return kind
     return None
+
+
+def is_vague(text: str) -> bool:
+    """Whether a text smells of time or of trouble: the order may have been made all the same."""
+    folded = fold_text(text)
+    return not folded or any(word in folded for word in _VAGUE)

@@ -119,7 +119,8 @@ class ProviderClient:
         try:
             async with self._orders.turn():
                 evidence = self._struck(await self._on_fresh(request, fence=fence, mark=mark))
-            outcome = self._without_key(classify_add(evidence, self.upstream.errors, self.upstream.dialect))
+            there = self.upstream
+            outcome = self._without_key(classify_add(evidence, there.errors, there.dialect, policy=there.policy))
             said: Answered | Fenced = Answered(outcome=outcome, exchange=self._kept(request, evidence, at=now))
         except NoTurn as error:
             said = Answered(outcome=NotSent(str(error)))

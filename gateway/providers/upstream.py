@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from gateway.core.dialects import STANDARD_PROVIDER, ProviderDialect
+from gateway.core.outcome import USUAL, Policy
 from gateway.core.rejections import RejectKind
 
 # Bytes of one answer. Lists of 5000 services are some 2 MB; nothing else is more than a page (RELIABILITY.md U15).
@@ -36,6 +37,8 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     allow_private: bool = False  # whether it may live at a private or loopback address
     verify_tls: bool = True
     errors: dict[str, RejectKind] = {}  # error texts of its own
+    policy: Policy = USUAL  # what its answers prove, where that is not the usual
+    same_id_seconds: float = 0.0  # so long it answers an identical add with the id of the first
 
     def __repr__(self) -> str:
         """Without the key, so that no log or traceback has it."""

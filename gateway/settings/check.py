@@ -6,6 +6,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from gateway.core.money import is_currency
+from gateway.core.outcome import MAY_BE_REJECTED, MAY_BE_UNKNOWN
 from gateway.core.pricing import Markup
 from gateway.core.service import TYPES, find_type
 from gateway.settings.check_dialect import dialect_faults
@@ -77,6 +78,11 @@ class Check:
                 self._fault((*path, "timeouts", name), f"{name} has to be above 0")
         for where, what in dialect_faults(provider.dialect):
             self._fault((*path, "dialect", *where), what)
+        for name, allowed in (("unknown_statuses", MAY_BE_UNKNOWN), ("rejected_statuses", MAY_BE_REJECTED)):
+            for place, status in enumerate(getattr(provider.answers, name)):
+                if status not in allowed:
+                    told = ", ".join(map(str, sorted(allowed)))
+                    self._fault((*path, "answers", name, place), f"{status} is none of {told}")
         self._unknown(provider.unknown, (*path, "unknown"))
         if provider.imports is not None:
             self._types(provider.imports.include.types, (*path, "imports", "include", "types"))

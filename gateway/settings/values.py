@@ -7,6 +7,7 @@ import msgspec
 
 from gateway.core.dialects import ProviderDialect
 from gateway.core.money import SMALL_CURRENCIES
+from gateway.core.outcome import USUAL, Policy
 from gateway.core.pricing import Markup, Rules
 from gateway.core.rejections import RejectKind
 from gateway.settings.secrets import Secret
@@ -104,6 +105,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     verify_tls: bool = True
     dialect: ProviderDialect = ProviderDialect()
     errors: dict[str, RejectKind] = {}  # error texts of its own, and what they mean
+    answers: Policy = USUAL  # what its answers to `add` prove, where that is not the usual
     unknown: UnknownRules = UnknownRules()
 
 

@@ -14,11 +14,12 @@ from gateway.core.attempt import Attempt, AttemptState, may_become
 from gateway.core.money import scale_of, to_units_up
 from gateway.core.order import Cost, OrderEvent, OrderState, step
 from gateway.core.outcome import Accepted, NotPlaced, NotSent, Outcome, Rejected, Unknown
+from gateway.core.rejections import RejectKind
 from gateway.core.routing import PlannedRoute, Tried, next_route, second_round
 from gateway.store.engine import Query, Refused, Row, Steps, Value
 from gateway.store.events import record
 from gateway.store.ledger import post_all
-from gateway.store.life import Locked, lock_order, write_step
+from gateway.store.life import Locked, lock_order, read_sent, write_step
 from gateway.store.polls import watch
 
 # Attempts an order may have in all its rounds before it is dropped.
@@ -59,6 +60,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""  # for the books, where it was no panel's answer that said so
     owner: str  # who will send the next attempt
     poll_at: int  # when an accepted order is first asked about, ms
+    same_id_ms: int = 0  # so long the provider answers an identical add with the id of the first
 
 
 def plan_attempt(order_id: int, n: int, route: PlannedRoute, *, owner: str, now: int) -> Steps[Attempt]:
@@ -152,7 +154,7 @@ def decide(attempt: Attempt, verdict: Verdict, *, now: int) -> Steps[Decided]:
     assert locked is not None, f"attempt {attempt.id} has no order"
     rows = yield Query("attempts_of_order", {"order_id": attempt.order_id})
     mine = next(row for row in rows if row["id"] == attempt.id)
-    outcome, alarm = yield from _checked(attempt, verdict.outcome)
+    outcome, alarm = yield from _checked(locked, mine, verdict)
     target = _target(outcome)
     current = _read(mine)
     if not may_become(current.state, target):
@@ -256,14 +258,24 @@ def _cost(locked: Locked, mine: Row) -> Cost:
     return Cost(provider=route.provider, currency=route.currency, amount=amount)
 
 
-def _checked(attempt: Attempt, outcome: Outcome | NotPlaced) -> Steps[tuple[Outcome | NotPlaced, str | None]]:
-    """An accepted id that another order of ours has already is no acceptance: nobody can tell whose it is."""
+def _checked(locked: Locked, mine: Row, verdict: Verdict) -> Steps[tuple[Outcome | NotPlaced, str | None]]:
+    """An accepted id that another order of ours has already is no acceptance: nobody can tell whose it is.
+
+    Unless the panel is known to answer an identical add, for a while, with the order it has: then it made no second
+    one, which is as clear as a refusal.
+    """
+    outcome, provider = verdict.outcome, mine["provider"]
     if isinstance(outcome, Accepted):
-        params = {"provider": attempt.provider, "upstream_order": outcome.upstream_order}
+        params = {"provider": provider, "upstream_order": outcome.upstream_order}
+        mine_at = mine["sending_at"] or 0
         for row in (yield Query("attempt_holder", params)):
-            if row["order_id"] != attempt.order_id:
-                why = f"{attempt.provider} answered {outcome.upstream_order}, an id that order {row['order_id']} has"
-                return Unknown(why), why
+            if row["order_id"] == locked.order.id:
+                continue
+            why = f"{provider} answered {outcome.upstream_order}, an id that order {row['order_id']} has"
+            same = row["provider_service"] == mine["provider_service"] and read_sent(row["fields"]) == locked.fields
+            if same and 0 < verdict.same_id_ms >= abs(mine_at - row["sending_at"]):
+                return Rejected(RejectKind.LINK_ACTIVE, f"{why}: taken for the same order"), None
+            return Unknown(why), why
     return outcome, None
 
 

@@ -76,6 +76,11 @@ def write_step(  # noqa: PLR0913 - an event names all of these
     )
 
 
+def read_sent(fields: str) -> tuple[tuple[str, str], ...]:
+    """What a panel is sent for an order, as its row has it."""
+    return _FIELDS.decode(fields)
+
+
 def _summary(order: Order) -> str:
     """The part of an order that its history tells."""
     told = {
@@ -107,7 +112,7 @@ def _read(row: Row) -> Locked:
         order=order,
         type=row["type"],
         service_id=row["service_id"],
-        fields=_FIELDS.decode(row["fields"]),
+        fields=read_sent(row["fields"]),
         routes=_ROUTES.decode(row["routes"]),
         can_refill=bool(row["can_refill"]),
         can_cancel=bool(row["can_cancel"]),

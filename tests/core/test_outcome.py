@@ -7,18 +7,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.dialects import ProviderDialect
-from gateway.core.outcome import Accepted, Evidence, NotSent, Outcome, Rejected, Unknown, answer_text, classify_add
+from gateway.core.outcome import (
+    USUAL,
+    Accepted,
+    Evidence,
+    NotSent,
+    Outcome,
+    Policy,
+    Rejected,
+    Unknown,
+    answer_text,
+    classify_add,
+)
 from gateway.core.rejections import RejectKind
 
 
-def answered(body: str | bytes, status: int = 200, *, framed: bool = True, location: str | None = None) -> Outcome:
+def answered(
+    body: str | bytes, status: int = 200, *, framed: bool = True, location: str | None = None, policy: Policy = USUAL
+) -> Outcome:
     """The outcome of a whole answer."""
     raw = body.encode() if isinstance(body, str) else body
     return classify_add(
         Evidence(
             sent=True, status=status, body=raw, complete=True, framed=framed, location=location,
             url="https://panel.example/api/v2",
-        )
+        ),
+        policy=policy,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.core.rejections import USERS_FAULT, RejectKind, error_kind, fold_text
+from gateway.core.rejections import USERS_FAULT, RejectKind, error_kind, fold_text, is_vague
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,10 @@ def test_folding_keeps_letters_alone() -> None:
 def test_users_fault_is_what_every_panel_would_refuse() -> None:
     """Link, quantity and fields; never our own money or key."""
     assert {RejectKind.LINK, RejectKind.QUANTITY, RejectKind.FIELD} == USERS_FAULT
+
+
+def test_nothing_said_is_vague() -> None:
+    """No letter, no proof."""
+    assert is_vague("12!")
+    assert is_vague("Please TRY AGAIN.")
+    assert not is_vague("Blub")

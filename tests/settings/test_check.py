@@ -123,3 +123,17 @@ def test_other_currency_with_its_rate_is_good() -> None:
     """A provider in a currency of its own, and services in any order."""
     file = read(GOOD + "    currency: EUR\n    exchange_rate: 1.08\n    imports: {include: {types: [default]}}\n")
     assert str(file.providers["panel-a"].exchange_rate) == "1.08"
+
+
+def test_statuses_of_answers_are_of_the_table() -> None:
+    """A refusal that may be doubted, an edge's answer that may be believed; no other status means either."""
+    good = (
+        GOOD + "    answers: {unrecognised_error: rejected, unknown_statuses: [403], rejected_statuses: [521, 526]}\n"
+    )
+    answers = read(good).providers["panel-a"].answers
+    assert (answers.unrecognised_error, answers.unknown_statuses) == ("rejected", (403,))
+    found = faults_of(GOOD + "    answers: {unknown_statuses: [403, 500], rejected_statuses: [502]}\n")
+    assert [fault.partition(" ")[2] for fault in found] == [
+        "500 is none of 401, 403, 404, 405, 413, 414, 415, 429, 431",
+        "502 is none of 521, 523, 525, 526",
+    ]

@@ -6,13 +6,26 @@ from typing import Any
 import msgspec
 
 from gateway.core.dialects import REPLY_FIELDS, ProviderDialect
+from gateway.core.outcome import Policy
 from gateway.core.presets import PRESETS
 from gateway.core.pricing import Markup
 from gateway.settings.schema import file_schema, written_schema
 from gateway.settings.values import Brake, Imports, Provider, ProvidersFile, Selection, Service, Timeouts, UnknownRules
 
 ROOT = Path(__file__).parent.parent.parent
-STRUCTS = (ProvidersFile, Provider, Service, Markup, Timeouts, Imports, Selection, ProviderDialect, UnknownRules, Brake)
+STRUCTS = (
+    ProvidersFile,
+    Provider,
+    Service,
+    Markup,
+    Timeouts,
+    Imports,
+    Selection,
+    ProviderDialect,
+    UnknownRules,
+    Brake,
+    Policy,
+)
 
 # Those that a single word may stand for have their fields under another name.
 FIELDS_OF = {Imports: "ImportedFields", ProviderDialect: "DialectFields"}

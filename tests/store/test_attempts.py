@@ -19,7 +19,7 @@ from gateway.store.engine import ConstraintBroken, Store
 from gateway.store.orders import NewOrder, place, show
 from gateway.store.owners import OWNER_DEAD_MS, beat, doubt, leave, left_planned, stale, take_over
 from gateway.store.users import Choices, create_user, credit_user, list_users
-from tests.store.trade import ask
+from tests.store.trade import ask, make_new_order
 
 NOW = 1_700_000_000_000
 ROUTES = tuple(
@@ -230,3 +230,31 @@ async def test_evidence_is_written_with_the_verdict_and_stays(store: Store, user
         later = msgspec.structs.replace(verdict, outcome=outcome, evidence=evidence)
         await store.run(partial(decide, other, later, now=NOW))
         assert await kept() == evidence
+
+
+@pytest.mark.parametrize(
+    ("window", "link", "later", "state"),
+    [
+        (120_000, "L", 120_000, OrderState.FAILED),
+        (120_000, "L", 120_001, OrderState.UNKNOWN),
+        (120_000, "another", 0, OrderState.UNKNOWN),
+        (0, "L", 1, OrderState.UNKNOWN),
+    ],
+)
+async def test_panel_that_merges_identical_orders_made_no_second_one(
+    store: Store, user: User, window: int, link: str, later: int, state: OrderState
+) -> None:
+    """Where that is known of it, inside its window and for the very same order; otherwise nobody can tell."""
+    first = await placed(store, user, 5)
+    new = make_new_order(
+        user.id, 6, fields=(("link", link),), routes=ROUTES[:1], owner="me", duplicate_window=0, charge=100
+    )
+    second = (await store.run(partial(place, new, now=NOW))).attempt
+    assert second is not None
+    await store.run(partial(arm, first, now=NOW))
+    await store.run(partial(arm, second, now=NOW + later))
+    await decided(store, first, Accepted("77"))
+    verdict = Verdict(outcome=Accepted("77"), go_on=False, failure="no", owner="me", poll_at=NOW, same_id_ms=window)
+    told = await store.run(partial(decide, second, verdict, now=NOW + later))
+    assert (told.state, told.alarm is None) == (state, state is OrderState.FAILED)
+    assert await money(store) == ((900, 0) if state is OrderState.FAILED else (800, 100))

@@ -21,7 +21,9 @@ FROM attempts WHERE order_id = :order_id ORDER BY n
 
 -- name: attempt_holder
 -- Which order has this upstream order already.
-SELECT order_id FROM attempts WHERE provider = :provider AND upstream_order = :upstream_order
+SELECT attempts.order_id, attempts.provider_service, attempts.sending_at, orders.fields
+FROM attempts JOIN orders ON orders.id = attempts.order_id
+WHERE attempts.provider = :provider AND attempts.upstream_order = :upstream_order
 
 -- name: attempt_resolve
 UPDATE attempts SET state = :state, upstream_order = :upstream_order, reason = :reason, resolved_at = :now,
