@@ -9,6 +9,7 @@ outside a transaction are used in neither case.
 import contextlib
 from collections.abc import Mapping
 from datetime import datetime
+from time import time_ns
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -16,6 +17,7 @@ import asyncpg
 import msgspec
 
 from gateway.store.engine import ConstraintBroken, StoreBusy, StoreError, StoreUnavailable
+from gateway.store.migrate import RECORD_TABLE, RECORDED, due_migrations, load_migrations
 
 CONNECT_SECONDS: Final = 1.0  # a server that does not answer by then is away: callers get their 503
 PROBE_SECONDS: Final = 0.6  # how long it is asked for, when a statement stays without an answer
@@ -49,6 +51,8 @@ _STATE: Final = (
     "current_setting('full_page_writes') AS full_page_writes, pg_is_in_recovery() AS standby, "
     "pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
 )
+# Any number will do; every replica has to use the same one.
+_MIGRATION_LOCK: Final = 0x6761_7465
 # A session of ours whose line broke may still hold its locks, until it notices: its successor ends it. A process number
 # is used again, so the session's beginning has to fit too.
 _END: Final = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2"
@@ -183,6 +187,26 @@ async def open_readers(line: Line) -> asyncpg.Pool:
         server_settings=line.session(default_transaction_read_only="on"),
         reset=_nothing_to_reset,
     )
+
+
+async def migrate(connection: asyncpg.Connection) -> int:
+    """Run what is due in one transaction; of replicas that start together, one does it and the others find it done."""
+    async with connection.transaction():
+        await connection.execute("SET LOCAL statement_timeout = 0")
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
+        await connection.execute(RECORD_TABLE)
+        recorded = {row["number"]: row["checksum"] for row in await connection.fetch(RECORDED)}
+        due = due_migrations(load_migrations("postgres"), recorded)
+        for migration in due:
+            await connection.execute(migration.text)
+            await connection.execute(
+                "INSERT INTO schema_migrations VALUES($1, $2, $3, $4)",
+                migration.number,
+                migration.name,
+                migration.checksum,
+                time_ns() // 1_000_000,
+            )
+        return len(due)
 
 
 async def _nothing_to_reset(connection: object) -> None:

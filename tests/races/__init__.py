@@ -1,0 +1,1 @@
+"""Processes that want the same money, rows and moments at once."""
