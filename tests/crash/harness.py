@@ -33,7 +33,8 @@ class Tally(msgspec.Struct):
     at_points: int = 0  # kills at a named moment, by the process itself
     orders: int = 0
     upstream: int = 0
-    unknown: int = 0
+    unknown: int = 0  # orders still in doubt at a judgement: nobody may guess them
+    resolved: int = 0  # orders that were in doubt and are settled by evidence
     seconds: float = 0.0
     violations: list[str] = []
 
@@ -206,9 +207,12 @@ def _watching(
 
 
 def _count(tally: Tally, url: str, world: World) -> None:
-    (states,) = rows_of(url, "SELECT state, COUNT(*) AS orders FROM orders GROUP BY state")
+    doubted = "SELECT COUNT(DISTINCT order_id) AS orders FROM events WHERE kind = 'order.unknown'"
+    states, doubts = rows_of(url, "SELECT state, COUNT(*) AS orders FROM orders GROUP BY state", doubted)
     tally.orders += sum(row["orders"] for row in states)
-    tally.unknown += sum(row["orders"] for row in states if row["state"] == "unknown")
+    unknown = sum(row["orders"] for row in states if row["state"] == "unknown")
+    tally.unknown += unknown
+    tally.resolved += doubts[0]["orders"] - unknown
     tally.upstream += sum(len(has) for has in world.truth().values())
 
 
@@ -221,7 +225,8 @@ def tell(tally: Tally, wanted: int, *, points: int, done: int | None = None) -> 
     print(
         f"{tally.database}  seed {tally.seed}  {tally.kills if done is None else done}/{wanted}"
         f"{' kills' if done is None else f' pairs, {tally.kills} kills'}  {tally.worlds} worlds  "
-        f"{tally.orders} orders  {tally.upstream} placed  {tally.unknown} unknown  {points} points  "
+        f"{tally.orders} orders  {tally.upstream} placed  "
+        f"{tally.unknown} unknown  {tally.resolved} resolved  {points} points  "
         f"{tally.kills / max(tally.seconds, 0.001):.1f} kills/s  {len(tally.violations)} violations",
         flush=True,
     )

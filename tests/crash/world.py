@@ -49,6 +49,14 @@ _PROVIDER: Final = """
     poll_seconds: 0.1
     refresh_seconds: 3600
     timeouts: {{connect: 0.5, write: 0.5, total: 0.5, total_read: 0.4}}
+    unknown:
+      probe: id_window
+      quarantine_seconds: 60
+      recheck_seconds: 30
+      calls_per_second: 200
+      cap: 1000000
+      brake: {{count: 0}}
+      refund_after_hours: never
 """
 _FILE: Final = """
 version: 1
