@@ -6,6 +6,7 @@ from gateway import __version__
 from gateway.cli.catalogue import catalogue
 from gateway.cli.config import config
 from gateway.cli.demo import demo
+from gateway.cli.events import events
 from gateway.cli.key import key
 from gateway.cli.ledger import ledger
 from gateway.cli.order import order
@@ -21,7 +22,7 @@ def main() -> None:
     """A gateway between panels: one endpoint, one key, one prepaid balance in front of many upstream panels."""
 
 
-for _command in (serve, demo, catalogue, user, key, order, unknown, ledger, config, panel):
+for _command in (serve, demo, catalogue, user, key, order, unknown, ledger, events, config, panel):
     main.add_command(_command)
 
 if __name__ == "__main__":

@@ -18,22 +18,26 @@ from gateway.actions.restock import Shelves
 from gateway.actions.wanted import upstream_of, wanted_of
 from gateway.cache.opening import open_cache
 from gateway.core.errors import GatewayError
+from gateway.core.webhook import read_secret
 from gateway.jobs.balances import Balances
 from gateway.jobs.clockwork import every
 from gateway.jobs.figures import figures
 from gateway.jobs.poll import poll
+from gateway.jobs.publish import Publisher
 from gateway.jobs.refresh import Schedule
 from gateway.jobs.sweep import sweep
 from gateway.jobs.verify import Verification
 from gateway.metrics import Metrics
 from gateway.providers.client import ProviderClient
 from gateway.providers.selftest import self_test
+from gateway.providers.webhook import Consumer, Webhook
 from gateway.settings.environment import Environment
 from gateway.settings.load import Settings
 from gateway.settings.secrets import kept_secret
 from gateway.store.engine import StoreError
 from gateway.store.figures import read_figures
 from gateway.store.ids import GAP_MAX, IdBlock
+from gateway.store.outbox import want_events
 from gateway.store.owners import leave
 from gateway.store.spool import Spool
 from gateway.store.store import open_store
@@ -111,6 +115,8 @@ class Gateway:
         )
         self.metrics.watch_conflicts(counts.conflicts, lambda: counts.repeated)
         self._verification = Verification(self.desk, pause=self._pace.verify, stopped_pause=self._pace.verify_stopped)
+        consumer = consumer_of(environment)
+        self._webhook = None if consumer is None else Webhook(consumer)
         self._jobs: list[asyncio.Task[None]] = []
         self._draining = False
         facts = Facts(currency=self.currency, answer_within=environment.answer_within)
@@ -144,6 +150,7 @@ class Gateway:
         await self.store.migrate()
         await self._check_currency()
         await self._check_providers()
+        await self.store.run(partial(want_events, wanted=self._webhook is not None))
         await self._verification.at_start()
         await self._shelves.warm()
         self._prepare_spool()
@@ -192,6 +199,8 @@ class Gateway:
             log.warning("left_without_a_word", error=str(error))
         for client in self._clients.values():
             await client.aclose()
+        if self._webhook is not None:
+            await self._webhook.aclose()
         await self.health.stop(1.0)
         await self._cache.close()
         await self.store.close()
@@ -204,6 +213,9 @@ class Gateway:
         self._every(lambda: rate.sweep, lambda: sweep(desk), "sweep")
         self._every(lambda: rate.figures, lambda: figures(desk), "figures")
         self._every(self._verification.pause, self._verification.run, "verify")
+        if self._webhook is not None:
+            publisher = Publisher(self.store, self._webhook, self.metrics, clock=self._clock)
+            self._every(publisher.pause, publisher.run, "publish")
         schedule = Schedule(
             self._shelves,
             {name: float(self._settings.file.providers[name].refresh_seconds) for name in self._enabled},
@@ -219,6 +231,15 @@ class Gateway:
     def _every(self, seconds: Callable[[], float], work: Callable[[], Awaitable[object]], name: str) -> None:
         loop = every(seconds, work, name=name, metrics=self.metrics)
         self._jobs.append(asyncio.create_task(loop, name=f"job:{name}"))
+
+
+def consumer_of(environment: Environment) -> Consumer | None:
+    """Who is told of events, if anybody is."""
+    secret = None if environment.events_secret is None else read_secret(environment.events_secret.reveal())
+    if environment.events_url is None or secret is None:
+        return None
+    url, private = environment.events_url.reveal(), environment.events_allow_private
+    return Consumer(url=url, secret=secret, allow_private=private)
 
 
 def key_secret(environment: Environment) -> bytes:

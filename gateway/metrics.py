@@ -29,6 +29,8 @@ disable_created_metrics()  # type: ignore[no-untyped-call] # the library leaves 
 REQUEST_OUTCOMES: Final = ("ok", "error", "unauthorized", "too_large", "unavailable", "broken")
 # Why a command of the store met another writer.
 CONFLICT_KINDS: Final = ("deadlock", "lock", "serialization", "statement")
+# What became of telling the consumer of an event.
+EVENT_OUTCOMES: Final = ("taken", "failed", "dead")
 NO_ACTION: Final = "none"  # the request did not get as far as saying what it wants
 
 
@@ -94,6 +96,11 @@ class Metrics:
         )
         self._repeated = self._gauge("store_repeated", "Commands run again since the start: conflicts, lost lines.")
         self._tasks = self._gauge("dispatches", "Orders being handed to a panel in this process.")
+        self._told = self._counter(
+            "events_told", "Tries to tell the consumer of events, by what came of them.", "outcome"
+        )
+        self._events = self._gauge("events_waiting", "Events that wait to be told to the consumer.")
+        self._events_dead = self._gauge("events_dead", "Events that were given up; `gateway events dead` lists them.")
         self._placing = self._gauge("placing", "1 while new orders are taken, 0 while a violation stops them.")
         self._placing.set(1)
         self._violations = self._gauge("books_violations", "Rows that break an invariant of the books.", "invariant")
@@ -183,6 +190,16 @@ class Metrics:
         for invariant, rows in violations.items():
             self._violations.labels(invariant).set(rows)
         self._verified.labels("all" if whole else "day").set(at_seconds)
+
+    def events_told(self, outcome: str, events: int) -> None:
+        """So many events were taken by the consumer, were not taken, or were given up."""
+        assert outcome in EVENT_OUTCOMES, f"{outcome} is not in EVENT_OUTCOMES"
+        self._told.labels(outcome).inc(events)
+
+    def events_counted(self, *, waiting: int, dead: int) -> None:
+        """How many events wait to be told, and how many were given up."""
+        self._events.set(waiting)
+        self._events_dead.set(dead)
 
     def placing_is(self, *, on: bool) -> None:
         """Whether new orders are taken."""

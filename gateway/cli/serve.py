@@ -28,6 +28,7 @@ def set_up_logs(settings: Settings) -> None:
     environment = settings.environment
     keys = [provider.key.reveal() for provider in settings.file.providers.values()]
     secrets = [environment.database_url, environment.redis_url, environment.key_secret]
+    secrets += [environment.events_url, environment.events_secret]
     keys += [secret.reveal() for secret in secrets if secret is not None]
     configure_logs(environment.log_level, environment.log_format, secrets=keys)
 

@@ -3,11 +3,14 @@
 from gateway.actions.desk import Desk
 from gateway.core.money import scale_of, to_decimal
 from gateway.store.figures import read_figures
+from gateway.store.outbox import count_events
 
 
 async def figures(desk: Desk) -> None:
     """Read them and hand them to the metrics."""
     found = await desk.store.read_at_length(read_figures)
+    events = await desk.store.read_at_length(count_events)
+    desk.metrics.events_counted(waiting=events.waiting, dead=events.dead)
     now = desk.clock()
     desk.metrics.orders_counted(found.orders)
     desk.metrics.doubt_counted(

@@ -4,9 +4,11 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
+from gateway.core.webhook import read_secret
 from gateway.settings.faults import Fault, SettingsError, suggestion
 from gateway.settings.secrets import Secret
 
@@ -47,6 +49,10 @@ VARIABLES: Final = (
     Variable("GATEWAY_ANSWER_WITHIN", "8", "seconds after which `add` answers the order's id whatever the panel does"),
     Variable("GATEWAY_QUEUE_SECONDS", "3600", "seconds an order waits for providers that cannot be reached"),
     Variable("GATEWAY_DRAIN_SECONDS", "25", "seconds that work in progress gets at the end"),
+    Variable("GATEWAY_EVENTS_URL", "", "where each event is POSTed, signed; empty: nowhere. The same for all replicas"),
+    Variable("GATEWAY_EVENTS_SECRET", "", "the secret events are signed with: whsec_ and 24 to 64 bytes in base64"),
+    Variable("GATEWAY_EVENTS_SECRET_FILE", "", "a file with that secret, in place of GATEWAY_EVENTS_SECRET"),
+    Variable("GATEWAY_EVENTS_ALLOW_PRIVATE", "no", "yes, where the consumer of events has a private address"),
     Variable("GATEWAY_LOG_LEVEL", "info", "debug, info, warning or error"),
     Variable("GATEWAY_LOG_FORMAT", "json", "json, or console for a reader's eyes"),
 )
@@ -67,6 +73,9 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     answer_within: float  # seconds
     queue_seconds: float
     drain_seconds: float
+    events_url: Secret | None  # it may hold a token
+    events_secret: Secret | None  # there is one where there is a URL
+    events_allow_private: bool
     log_level: Literal["debug", "info", "warning", "error"]
     log_format: Literal["json", "console"]
 
@@ -76,6 +85,7 @@ def read_environment(environ: Mapping[str, str]) -> Environment:
     reader = _Reader(environ)
     data_dir = Path(reader.text("GATEWAY_DATA_DIR"))
     reader.listeners_apart()
+    reader.events_safe()
     made = Environment(
         config=Path(reader.text("GATEWAY_CONFIG")),
         data_dir=data_dir,
@@ -94,6 +104,11 @@ def read_environment(environ: Mapping[str, str]) -> Environment:
         answer_within=reader.number("GATEWAY_ANSWER_WITHIN", 0.1, 60),
         queue_seconds=reader.number("GATEWAY_QUEUE_SECONDS", 0, 86_400),
         drain_seconds=reader.number("GATEWAY_DRAIN_SECONDS", 0, 600),
+        events_url=_secret(reader.text("GATEWAY_EVENTS_URL")),
+        events_secret=_secret(
+            reader.secret("GATEWAY_EVENTS_SECRET", _is_signing_secret, "whsec_ and 24 to 64 bytes in base64")
+        ),
+        events_allow_private=reader.word("GATEWAY_EVENTS_ALLOW_PRIVATE", ("no", "yes")) == "yes",
         log_level=reader.word("GATEWAY_LOG_LEVEL", ("debug", "info", "warning", "error")),  # type: ignore[arg-type] # checked to be one of them
         log_format=reader.word("GATEWAY_LOG_FORMAT", ("json", "console")),  # type: ignore[arg-type] # checked to be one of them
     )
@@ -145,6 +160,19 @@ class _Reader:
         metrics = self.text("GATEWAY_METRICS_HOST"), self.text("GATEWAY_METRICS_PORT")
         if user == metrics and user[1] != "0":
             self._fault(f"GATEWAY_PORT and GATEWAY_METRICS_PORT are both {user[1]} at {user[0]}")
+
+    def events_safe(self) -> None:
+        """Note an address for events that is none, goes in the clear over the internet, or has no secret beside it."""
+        url = self.text("GATEWAY_EVENTS_URL")
+        if not url:
+            return
+        private = self.text("GATEWAY_EVENTS_ALLOW_PRIVATE").lower() == "yes"
+        if not _is_web_address(url):  # It may hold a token, so it is not repeated in the message.
+            self._fault("GATEWAY_EVENTS_URL has to be https://host/path")
+        elif url.startswith("http://") and not private:
+            self._fault("GATEWAY_EVENTS_URL has to be https://…; http:// only with GATEWAY_EVENTS_ALLOW_PRIVATE=yes")
+        if not self.text("GATEWAY_EVENTS_SECRET") and not self.text("GATEWAY_EVENTS_SECRET_FILE"):
+            self._fault("GATEWAY_EVENTS_URL needs GATEWAY_EVENTS_SECRET: events are signed")
 
     def number(self, name: str, least: float, most: float) -> float:
         text = self.text(name)
@@ -199,5 +227,17 @@ def _is_redis(text: str) -> bool:
 def _is_secret(text: str) -> bool:
     try:
         return len(bytes.fromhex(text)) >= 16
+    except ValueError:
+        return False
+
+
+def _is_signing_secret(text: str) -> bool:
+    return read_secret(text) is not None
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        found = urlsplit(text)
+        return found.scheme in {"http", "https"} and bool(found.hostname) and found.port != 0
     except ValueError:
         return False

@@ -35,6 +35,9 @@ def test_nothing_has_to_be_set() -> None:
         answer_within=8.0,
         queue_seconds=3600.0,
         drain_seconds=25.0,
+        events_url=None,
+        events_secret=None,
+        events_allow_private=False,
         log_level="info",
         log_format="json",
     )
@@ -142,3 +145,39 @@ def test_documentation_names_every_variable() -> None:
     for each in VARIABLES:
         default = f"`{each.default}`" if each.default else ""
         assert f"| `{each.name}` | {default} | {each.meaning} |" in text
+
+
+SIGNING = "whsec_" + "QUJD" * 10
+UNSAFE = "GATEWAY_EVENTS_URL has to be https://…; http:// only with GATEWAY_EVENTS_ALLOW_PRIVATE=yes"
+
+
+def test_consumer_of_events_is_read() -> None:
+    """An address and a secret; http only where private addresses are allowed."""
+    found = read_environment({"GATEWAY_EVENTS_URL": "https://me.example/hook", "GATEWAY_EVENTS_SECRET": SIGNING})
+    assert (found.events_url, found.events_secret) == (Secret("https://me.example/hook"), Secret(SIGNING))
+    assert found.events_allow_private is False
+    inside = {"GATEWAY_EVENTS_URL": "http://10.0.0.1/hook", "GATEWAY_EVENTS_SECRET": SIGNING}
+    assert read_environment({**inside, "GATEWAY_EVENTS_ALLOW_PRIVATE": "Yes"}).events_allow_private is True
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("ftp://me.example/token", "GATEWAY_EVENTS_URL has to be https://host/path"),
+        ("https:///token", "GATEWAY_EVENTS_URL has to be https://host/path"),
+        ("https://me.example:x/token", "GATEWAY_EVENTS_URL has to be https://host/path"),
+        ("http://me.example/token", UNSAFE),
+    ],
+)
+def test_address_of_the_consumer_is_judged(url: str, told: str) -> None:
+    """What is wrong with it is told without repeating it, for it may hold a token."""
+    assert said(EVENTS_URL=url, EVENTS_SECRET=SIGNING) == [told]
+
+
+def test_events_are_signed_or_not_sent() -> None:
+    """An address without a secret is refused, and a secret that is none."""
+    assert said(EVENTS_URL="https://me.example/") == [
+        "GATEWAY_EVENTS_URL needs GATEWAY_EVENTS_SECRET: events are signed"
+    ]
+    assert said(EVENTS_SECRET="whsec_short") == ["GATEWAY_EVENTS_SECRET has to be whsec_ and 24 to 64 bytes in base64"]
+    assert said(EVENTS_ALLOW_PRIVATE="maybe") == ["GATEWAY_EVENTS_ALLOW_PRIVATE has to be no or yes, not 'maybe'"]

@@ -21,8 +21,8 @@ async def test_event_is_kept_as_it_was_told(store: Store, database_url: str) -> 
     columns = "kind, actor, created_at, user_id, order_id, before, after, reason, published_at"
     rows = await ask(database_url, f"SELECT {columns} FROM events ORDER BY id")  # noqa: S608 - ours
     assert rows == [
-        ("order.x", "user:1", NOW, 1, 2, "{}", '{"a":1}', "why", None),
-        ("user.y", "operator", NOW + 1, None, None, None, None, None, None),
+        ("order.x", "user:1", NOW, 1, 2, "{}", '{"a":1}', "why", 0),
+        ("user.y", "operator", NOW + 1, None, None, None, None, None, 0),
     ]
 
 
