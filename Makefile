@@ -1,6 +1,6 @@
 # What one types here. Everything that lasts longer than a line stands in a script; .ci/run runs the same checks.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint types machine coverage-core bench crash crash-sweep crash-mutants lock clean
+.PHONY: help demo run test lint types machine races coverage-core bench crash crash-sweep crash-mutants lock clean
 
 BIN := .venv/bin
 
@@ -32,6 +32,10 @@ types: ## mypy, strict, over gateway, tests and bench
 machine: ## 5 000 walks of 40 steps through the life of orders, beside a model; DATABASE=postgresql for the other one
 	@./setup.sh dev
 	@$(BIN)/python -m tests.machine $(or $(DATABASE),sqlite) $(or $(WALKS),5000)
+
+races: ## ten thousand adds over three processes on both databases, for money that is enough for a third
+	@./setup.sh dev
+	@$(BIN)/python -m tests.races $(or $(ADDS),10000)
 
 coverage-core: ## every branch of gateway/core, taken by that file's own tests
 	@./setup.sh dev

@@ -1,18 +1,21 @@
 """Races of real processes for the same money: exactly what there is money for, and never a balance below nought."""
 
+import asyncio
+import random
 from collections.abc import AsyncIterator
+from functools import partial
 
 import asyncpg
 import pytest
 
+from gateway.core.messages import StatusReply, StatusWord
+from gateway.core.order import OrderState
 from gateway.store.engine import Store
+from gateway.store.polls import apply
 from gateway.store.store import open_store
-from tests.races.race import race
-from tests.races.runner import Share
+from tests.races.race import race, shares
 from tests.sound import broken_invariants
-from tests.store.trade import make_user, money_of
-
-PROCESSES = 3
+from tests.store.trade import NOW, active, make_user, money_of, order_of
 
 
 @pytest.fixture
@@ -23,17 +26,6 @@ async def books(database_url: str) -> AsyncIterator[Store]:
     await opened.migrate()
     yield opened
     await opened.close()
-
-
-def shares(url: str, users: dict[str, int], adds: int, *, charge: int, whole: bool = False) -> list[Share]:
-    """The adds dealt out to the processes."""
-    return [
-        Share(
-            url=url, name=f"racer-{n}", users=users, first=100_000 + 50_000 * n, charge=charge, whole=whole,
-            adds=adds // PROCESSES + (n < adds % PROCESSES),
-        )
-        for n in range(PROCESSES)
-    ]  # fmt: skip
 
 
 async def test_money_for_ten_buys_ten_of_fifty(books: Store, database_url: str) -> None:
@@ -55,6 +47,28 @@ async def test_racing_adds_leave_the_books_exact(books: Store, database_url: str
         assert await money_of(books, name) == (0, 5_000)
     assert watched.readings > 1
     assert watched.lowest >= 0
+    assert await broken_invariants(database_url) == []
+
+
+async def test_racing_reports_refund_exactly_the_most(books: Store, database_url: str) -> None:
+    """Twenty-eight reports at once, by two writers, that 0 to 6 of 10 are missing: 6 of 10 are paid back, once."""
+    user = await make_user(books, money=1_000)
+    due = await active(books, user)
+    rival = open_store(database_url)
+    await rival.open()
+    reports = [StatusReply(status=StatusWord.PARTIAL, remains=n % 7) for n in range(28)]
+    random.Random(7).shuffle(reports)  # noqa: S311 - a walk, not a secret
+    await asyncio.gather(
+        *(
+            (books, rival)[n % 2].run(partial(apply, due, said, provider="panel-a", pace=1000, now=NOW))
+            for n, said in enumerate(reports)
+        )
+    )
+    await rival.close()
+    order = (await order_of(books)).order
+    # Nothing missing is told as Completed; whichever word came first stays.
+    assert (order.refunded, order.state in {OrderState.PARTIAL, OrderState.COMPLETED}) == (60, True)
+    assert await money_of(books) == (1_000 - 100 + 60, 0)
     assert await broken_invariants(database_url) == []
 
 

@@ -14,6 +14,7 @@ from tests.races.runner import Share, Told
 
 ROOT: Final = Path(__file__).parents[2]
 READ_EVERY_SECONDS: Final = 0.005
+PROCESSES: Final = 3
 
 
 class Watched(msgspec.Struct):
@@ -21,6 +22,17 @@ class Watched(msgspec.Struct):
 
     readings: int = 0
     lowest: int = 0
+
+
+def shares(url: str, users: dict[str, int], adds: int, *, charge: int, whole: bool = False) -> list[Share]:
+    """The adds dealt out to the processes."""
+    return [
+        Share(
+            url=url, name=f"racer-{n}", users=users, first=100_000 + 50_000 * n, charge=charge, whole=whole,
+            adds=adds // PROCESSES + (n < adds % PROCESSES),
+        )
+        for n in range(PROCESSES)
+    ]  # fmt: skip
 
 
 async def race(shares: Sequence[Share]) -> tuple[list[Told], Watched]:
