@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from gateway.core.dialects import ProviderDialect
 from gateway.panel.program import Options, PanelProgram
 from gateway.panel.switches import Switch
 
@@ -41,7 +42,13 @@ class SimulatedPanel:
 
 @asynccontextmanager
 async def simulated_panel(
-    folder: Path, name: str = "panel-a", *, port: int = 0, pace: float = 0.05, balance: str = "1000"
+    folder: Path,
+    name: str = "panel-a",
+    *,
+    port: int = 0,
+    pace: float = 0.05,
+    balance: str = "1000",
+    dialect: ProviderDialect | None = None,
 ) -> AsyncIterator[SimulatedPanel]:
     """One of the shipped panels in this process; started again on the same folder it has the same orders."""
     options = Options(
@@ -52,6 +59,7 @@ async def simulated_panel(
         control_token="token",
         pace=pace,
         port=port,
+        dialect=dialect,
         first_order=1 if name == "panel-a" else 900_001,
     )
     program = PanelProgram(options)

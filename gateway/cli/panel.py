@@ -7,6 +7,7 @@ from pathlib import Path
 import rich_click as click
 
 from gateway.cli.session import command
+from gateway.core.presets import PRESETS
 from gateway.panel.program import Options, run_panel
 from gateway.panel.switches import KNOWN, parse_switch
 
@@ -24,6 +25,9 @@ _TABLE = ", ".join(sorted(KNOWN))
 @click.option("--pace", type=click.FloatRange(0.001, 1000), default=1.0, help="Multiplies how long orders take.")
 @click.option("--first-order", type=click.IntRange(1, 2**31), default=1, help="The id of its first order.")
 @click.option("--switch", "switches", multiple=True, help="A misdeed: [ACTION:]NAME[=VALUE]; may be repeated.")
+@click.option(
+    "--dialect", type=click.Choice(list(PRESETS)), help="Hears and speaks only as this family of panels does."
+)
 @command
 def panel(  # noqa: PLR0913 - a command's options
     *,
@@ -37,6 +41,7 @@ def panel(  # noqa: PLR0913 - a command's options
     pace: float,
     first_order: int,
     switches: tuple[str, ...],
+    dialect: str | None,
 ) -> None:
     """Run a simulated upstream panel until Ctrl-C; prints its address as one line of JSON."""
     with as_file(files("gateway.panel").joinpath("demo", "panel-a.yaml")) as shipped:
@@ -51,5 +56,6 @@ def panel(  # noqa: PLR0913 - a command's options
             pace=pace,
             first_order=first_order,
             switches=tuple(parse_switch(each) for each in switches),
+            dialect=None if dialect is None else PRESETS[dialect].dialect,
         )
         asyncio.run(run_panel(options))

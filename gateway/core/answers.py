@@ -102,9 +102,12 @@ def read_reply(request: Request, body: bytes, dialect: ProviderDialect = STANDAR
 
 def read_word(text: str, dialect: ProviderDialect = STANDARD_PROVIDER) -> StatusWord | None:
     """The status a panel's word stands for, or None for one nobody knows; codes only by the panel's own map."""
+    return _own_word(text, dialect) or _BY_WORD.get(_folded(text))
+
+
+def _own_word(text: str, dialect: ProviderDialect) -> StatusWord | None:
     folded = _folded(text)
-    own = next((status for word, status in dialect.statuses.items() if _folded(word) == folded), None)
-    return own or _BY_WORD.get(folded)
+    return next((status for word, status in dialect.statuses.items() if _folded(word) == folded), None)
 
 
 def _folded(word: str) -> str:
@@ -165,7 +168,7 @@ def _read(request: Request, value: Json, dialect: ProviderDialect) -> Reply | No
         case RefillRequest() | MultiRefillRequest():
             return _read_refill(request, value, dialect)
         case RefillStatusRequest() | OrderRefillStatusRequest() | MultiRefillStatusRequest():
-            return _read_refill_status(request, value)
+            return _read_refill_status(request, value, dialect)
         case CancelRequest() | MultiCancelRequest():
             return _read_cancel(request, value)
         case BalanceRequest():
@@ -279,23 +282,33 @@ def _refill(value: Json, dialect: ProviderDialect) -> RefillReply | ErrorReply:
 
 
 def _read_refill_status(
-    request: RefillStatusRequest | OrderRefillStatusRequest | MultiRefillStatusRequest, value: Json
+    request: RefillStatusRequest | OrderRefillStatusRequest | MultiRefillStatusRequest,
+    value: Json,
+    dialect: ProviderDialect,
 ) -> Reply | None:
     if isinstance(request, MultiRefillStatusRequest):
         rows = _by_id(request.refills, value, ("refill", "refill_id", "id"))
-        return None if rows is None else MultiRefillStatusReply(tuple((each, _refill_word(row)) for each, row in rows))
+        return (
+            None
+            if rows is None
+            else MultiRefillStatusReply(tuple((each, _refill_word(row, dialect)) for each, row in rows))
+        )
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if not isinstance(value, dict) or find_error_text({k: v for k, v in value.items() if k != "status"}):
         return None
-    read = _refill_word(value)
+    read = _refill_word(value, dialect)
     return read if isinstance(read, RefillStatusReply) else None
 
 
-def _refill_word(value: Json) -> RefillStatusReply | ErrorReply:
-    word = first_of(value, ("status", "refill_status", "data")) if isinstance(value, dict) else value
+def _refill_word(value: Json, dialect: ProviderDialect) -> RefillStatusReply | ErrorReply:
+    own = dialect.replies.get("status", "status")
+    word = first_of(value, (own, "status", "refill_status", "data")) if isinstance(value, dict) else value
     if isinstance(word, dict) and find_error_text(word) is None:
-        word = first_of(word, ("status",))
+        word = first_of(word, (own, "status"))
+    meant = None if isinstance(word, dict | list) else _own_word(as_text(word) or "", dialect)
+    if meant is not None:
+        return RefillStatusReply(meant.value)
     if isinstance(word, str) and word.strip():
         return RefillStatusReply(word.strip()[:100])
     return ErrorReply(find_error_text(word) or find_error_text(value) or "no status")

@@ -5,7 +5,9 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from gateway.core.dialects import ProviderDialect
 from gateway.core.messages import Action
+from gateway.panel.manners import spoken
 from gateway.panel.switches import INSTEAD, Switch
 
 PAGE: Final = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>Checking</body></html>"
@@ -62,14 +64,14 @@ def misdeed(switch: Switch) -> Answer:
             raise AssertionError(f"{switch.name} does not take the place of a reply")
 
 
-def shaped(action: Action, body: bytes, on: dict[str, Switch]) -> bytes:
-    """A reply's JSON in another shape, as the switches ask for."""
+def shaped(action: Action, body: bytes, on: dict[str, Switch], *, dialect: ProviderDialect) -> bytes:
+    """A reply's JSON in another shape, as the switches ask for, and in the panel's own words."""
     value = msgspec.json.decode(body)
     if isinstance(value, dict) and action is Action.ADD and "order" in value:
         value = _shaped_order(value, on)
     if isinstance(value, dict) and action is Action.STATUS and "error" not in value:
         value = _shaped_statuses(value, on)
-    body = msgspec.json.encode(value)
+    body = msgspec.json.encode(spoken(action, value, dialect))
     if "notices" in on:
         body = NOTICE + body
     return b"\xef\xbb\xbf" + body if "bom" in on else body

@@ -9,15 +9,17 @@ from typing import Final
 
 import msgspec
 
-from gateway.core.errors import TEXT_INVALID_KEY, RequestError
+from gateway.core.dialects import STANDARD_PROVIDER, ProviderDialect
+from gateway.core.errors import TEXT_INCORRECT_REQUEST, TEXT_INVALID_KEY, RequestError
 from gateway.core.fields import HttpRequest, key_of, read_fields
-from gateway.core.messages import ErrorReply, MultiStatusRequest, Request, action_of
+from gateway.core.messages import AddRequest, MultiStatusRequest, Request, action_of
 from gateway.core.replies import write_reply
-from gateway.core.requests import read_action
+from gateway.core.requests import Asked, read_action, read_call
 from gateway.panel.actions import Panel
 from gateway.panel.books import Books
 from gateway.panel.control import controlled
 from gateway.panel.http import PanelServer
+from gateway.panel.manners import spoken, unknown_to
 from gateway.panel.misdeeds import Answer, misdeed, replaced, shaped, transported
 from gateway.panel.services import PanelError, load_services
 from gateway.panel.switches import Switch, Switches
@@ -39,6 +41,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     pace: float = 1.0  # every service's seconds are multiplied with it
     first_order: int = 1
     switches: tuple[Switch, ...] = ()
+    dialect: ProviderDialect | None = None  # None: every caller is heard who can be, and answered by the contract
 
 
 class PanelProgram:
@@ -54,6 +57,8 @@ class PanelProgram:
         for switch in options.switches:
             self.switches.add(switch)
         self._server = PanelServer(self._handle)
+        self._dialect = options.dialect or STANDARD_PROVIDER
+        self.marks: list[dict[str, str]] = []  # what came with each add beside the order, where the dialect wants it
         self._late: set[asyncio.Task[None]] = set()
         self.url = ""
 
@@ -88,13 +93,12 @@ class PanelProgram:
 
     async def _api(self, http: HttpRequest) -> Answer:
         try:
-            fields = read_fields(http)
-            key = key_of(fields) or ""
-            if self.books.balance(key) is None:
-                return Answer(body=write_reply(ErrorReply(TEXT_INVALID_KEY)))
-            request = read_action(fields)
+            asked = self._heard(http)
         except RequestError as error:
-            return Answer(body=write_reply(ErrorReply(error.text)))
+            return self._refused(error.text)
+        key, request = asked.key or "", asked.request
+        if self.books.balance(key) is None:
+            return self._refused(TEXT_INVALID_KEY)
         action = action_of(request)
         self.books.hear(action)
         on = self.switches.take(action)
@@ -108,14 +112,33 @@ class PanelProgram:
         if instead is not None and not instead.processed:
             return transported(misdeed(instead), on)
         if "no_multi" in on and isinstance(request, MultiStatusRequest):
-            return Answer(body=write_reply(ErrorReply("Incorrect request")))
+            return self._refused(TEXT_INCORRECT_REQUEST)
+        if unknown_to(self._dialect, request):
+            return self._refused(TEXT_INCORRECT_REQUEST)
+        if isinstance(request, AddRequest) and self._dialect.add_fields:
+            sent = read_fields(http).values
+            self.marks.append({name: sent[name] for name in self._dialect.add_fields})
         before = self.books.newest()
         body = write_reply(self.panel.answer(key, request))
         if "same_id" in on and before is not None and b'"order"' in body:
             body = json.dumps({"order": before}).encode()
         if instead is not None:
             return transported(misdeed(instead), on)
-        return transported(Answer(body=shaped(action, body, on)), on)
+        return transported(Answer(body=shaped(action, body, on, dialect=self._dialect)), on)
+
+    def _heard(self, http: HttpRequest) -> Asked:
+        """Who asks what; raises RequestError. A panel of no dialect checks the key before it looks at the rest."""
+        if self._options.dialect is not None:
+            return read_call(http, self._options.dialect)
+        fields = read_fields(http)
+        key = key_of(fields) or ""
+        if self.books.balance(key) is None:
+            raise RequestError(TEXT_INVALID_KEY)
+        return Asked(key=key, request=read_action(fields))
+
+    def _refused(self, text: str) -> Answer:
+        value = spoken(None, {"error": text}, self._dialect)
+        return Answer(body=msgspec.json.encode(value))
 
     def _do_later(self, key: str, request: Request, seconds: float) -> None:
         """Do what is asked although it was answered already, as a slow queue behind a panel does."""

@@ -248,6 +248,8 @@ ROW_READ = StatusReply(status=StatusWord.IN_PROGRESS, start_count=5, remains=7, 
             MultiRefillReply((("1", RefillReply("12")),)),
         ),
         (BalanceRequest(), '{"data":{"saldo":"7.5","coin":"idr"},"coin":"idr"}', BalanceReply("7.5", "IDR")),
+        (RefillStatusRequest("1"), '{"state_text":9}', RefillStatusReply("Partial")),
+        (RefillStatusRequest("1"), '{"data":{"state_text":"Rejected"}}', RefillStatusReply("Rejected")),
         (BalanceRequest(), '{"balance":"7.5","coin":null,"currency":"USD"}', BalanceReply("7.5", "USD")),
     ],
 )
