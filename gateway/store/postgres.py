@@ -38,10 +38,10 @@ from gateway.store.postgres_line import (
     end_session,
     kind_of_conflict,
     migrate,
-    open_readers,
     read_line,
     translate,
 )
+from gateway.store.postgres_readers import Readers
 from gateway.store.queries import Statement, load_statements
 
 T = TypeVar("T")
@@ -101,7 +101,7 @@ class PostgresStore:
         self._tasks: list[asyncio.Task[None]] = []
         self._writer: asyncpg.Connection | None = None
         self._session: Session | None = None  # the writer's, or the one that was lost
-        self._readers: asyncpg.Pool | None = None
+        self._readers: Readers | None = None
         self._asked_at: float | None = None  # since when the writer waits for an answer
         self._silent = False  # the line was cut because nobody was there
 
@@ -109,7 +109,8 @@ class PostgresStore:
         """Connect, check that commits are durable, and start the writer; raises StoreUnavailable."""
         try:
             self._writer, self._session = await connect(self._line)
-            self._readers = await open_readers(self._line)
+            self._readers = Readers(self._line)
+            await self._readers.open()
         except FOREIGN as error:
             self._drop_writer()
             raise translate(error) from error
@@ -129,7 +130,7 @@ class PostgresStore:
             await asyncio.gather(watching, return_exceptions=True)
             self._tasks = []
         if self._readers is not None:
-            self._readers.terminate()
+            self._readers.close()
             self._readers = None
 
     async def migrate(self) -> int:
@@ -156,12 +157,12 @@ class PostgresStore:
 
     async def read(self, command: Command[T]) -> T:
         """Run a small read on a reader's connection; a line found dead is replaced once, for a read may be repeated."""
+        until = monotonic() + READ_SECONDS
         try:
-            async with asyncio.timeout(READ_SECONDS):
-                try:
-                    return await self._read(command)
-                except (ConnectionError, asyncpg.PostgresConnectionError):
-                    return await self._read(command)
+            try:
+                return await self._read(command, until)
+            except (ConnectionError, asyncpg.PostgresConnectionError):
+                return await self._read(command, until)
         except FOREIGN as error:
             raise translate(error) from error
 
@@ -179,24 +180,16 @@ class PostgresStore:
         except FOREIGN as error:
             raise translate(error) from error
 
-    async def _read(self, command: Command[T]) -> T:
-        readers = self._readers
-        if readers is None:
+    async def _read(self, command: Command[T], until: float) -> T:
+        if self._readers is None:
             raise StoreUnavailable("the store is closed")
-        async with readers.acquire(timeout=READ_SECONDS) as connection:
+        async with self._readers.one(until) as connection:
             self.counts.reads += 1
-            try:
-                if not self._line.pooled:
-                    return await self._drive(connection, command)
-                async with connection.transaction(readonly=True):
-                    await connection.execute(self._line.limits)
-                    return await self._drive(connection, command)
-            except asyncio.CancelledError:
-                # Out of time or given up: the server's answer is waited for by nobody, and where one line is silent,
-                # the others are made anew too.
-                connection.terminate()
-                await readers.expire_connections()
-                raise
+            if not self._line.pooled:
+                return await self._drive(connection, command)
+            async with connection.transaction(readonly=True):
+                await connection.execute(self._line.limits)
+                return await self._drive(connection, command)
 
     async def _write(self) -> None:
         """Take every waiting command, commit, answer; until closed and nothing waits."""

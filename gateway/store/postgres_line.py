@@ -175,17 +175,14 @@ async def _check(connection: asyncpg.Connection) -> Session:
     return Session(state["pid"], state["backend_start"])
 
 
-async def open_readers(line: Line) -> asyncpg.Pool:
-    """The connections for reads; the first is made now."""
-    return await asyncpg.create_pool(
+async def connect_reader(line: Line, *, seconds: float) -> asyncpg.Connection:
+    """A connection that only reads; raises the driver's errors."""
+    return await asyncpg.connect(
         line.url,
-        min_size=1,
-        max_size=line.readers,
-        timeout=CONNECT_SECONDS,
+        timeout=seconds,
         command_timeout=ANSWER_SECONDS,
         statement_cache_size=line.statements_kept,
         server_settings=line.session(default_transaction_read_only="on"),
-        reset=_nothing_to_reset,
     )
 
 
@@ -207,10 +204,6 @@ async def migrate(connection: asyncpg.Connection) -> int:
                 time_ns() // 1_000_000,
             )
         return len(due)
-
-
-async def _nothing_to_reset(connection: object) -> None:
-    """A read leaves nothing behind in its session, so it need not be cleaned: that would be a round trip a read."""
 
 
 def kind_of_conflict(error: BaseException) -> str:
