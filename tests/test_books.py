@@ -30,6 +30,7 @@ from gateway.store.store import open_store
 from gateway.store.unknown import NotInDoubt, Word, accept_by_hand, deny_by_hand, give_back_by_hand
 from gateway.store.users import Choices, create_user, credit_user
 from gateway.store.verify import in_words, verify
+from tests.store.trade import ask
 
 ME: Final = "walker"
 START: Final = 1_700_000_000_000
@@ -180,3 +181,34 @@ async def test_any_walk_leaves_the_books_sound(store: Store, seed: int) -> None:
             found = await store.read_at_length(verify)
             assert found.sound, f"after {number} steps of seed {seed}: {in_words(found.violations)}"
     assert len(walk.orders) > 10
+
+
+# Everything about orders and money but what gateway/store/events.py says is no event.
+_STATE: Final = (
+    "SELECT id, state, shown, refunded, start_count, remains, review, failure, cancel_requested_at FROM orders",
+    "SELECT order_id, n, provider, state, upstream_order, owner FROM attempts ORDER BY id",
+    "SELECT order_id, tx_key, amount FROM transfers ORDER BY id",
+)
+
+
+_LAST: Final = "SELECT MAX(id) FROM events"
+
+
+async def test_every_change_is_an_event(store: Store, database_url: str) -> None:
+    """No step of any walk changes an order, an attempt or money without an event of that order, or tells of nothing."""
+    user = await store.run(partial(create_user, "alpha", "USD", Choices(), actor="test", now=START))
+    await store.run(partial(credit_user, "alpha", 5_000_000, reference="r", actor="test", now=START))
+    walk = Walk(store, user, random.Random(7))  # noqa: S311 - a walk, not a secret
+    before = [await ask(database_url, text) for text in _STATE]
+    ((last,),) = await ask(database_url, _LAST)
+    told = 0
+    for number in range(120):
+        await walk.step()
+        after = [await ask(database_url, text) for text in _STATE]
+        changed = {row[0] for old, new in zip(before, after, strict=True) for row in set(new) ^ set(old)}
+        events = await ask(database_url, f"SELECT order_id, actor, id FROM events WHERE id > {last}")  # noqa: S608 - a number
+        assert {order_id for order_id, _, _ in events} == changed, f"step {number}"
+        assert all(actor for _, actor, _ in events)
+        ((last,),) = await ask(database_url, _LAST)
+        told, before = told + len(events), after
+    assert told > 30

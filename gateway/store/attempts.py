@@ -12,7 +12,7 @@ import msgspec
 from gateway.core import ledger
 from gateway.core.attempt import Attempt, AttemptState, may_become
 from gateway.core.money import scale_of, to_units_up
-from gateway.core.order import Cost, OrderEvent, OrderState, step
+from gateway.core.order import Cost, Order, OrderEvent, OrderState, step
 from gateway.core.outcome import Accepted, NotPlaced, NotSent, Outcome, Rejected, Unknown
 from gateway.core.rejections import RejectKind
 from gateway.core.routing import PlannedRoute, Tried, next_route, second_round
@@ -213,9 +213,23 @@ def _follow(
         made = step(order, OrderEvent.DROPPED)
         yield from write_step(order, made, actor=verdict.owner, reason=_why(outcome), failure=verdict.failure, now=now)
         return Decided(state=OrderState.FAILED)
-    yield from write_step(order, step(order, OrderEvent.NEXT_ROUTE), actor=verdict.owner, reason=_why(outcome), now=now)
+    made = step(order, OrderEvent.NEXT_ROUTE)
+    yield from write_step(order, made, actor=verdict.owner, reason=_why(outcome), now=now)
+    if (
+        made.order == order
+    ):  # It was not sent, so the order is where it was; that an attempt ended is told all the same.
+        yield from _tell_attempt(order, tried[-1], _target(outcome), actor=verdict.owner, reason=_why(outcome), now=now)
     attempt = yield from plan_attempt(order.id, len(tried) + 1, route, owner=verdict.owner, now=now)
     return Decided(state=OrderState.RESERVED, next=attempt, again=again)
+
+
+def _tell_attempt(  # noqa: PLR0913 - an event names all of these
+    order: Order, tried: Tried, state: AttemptState, *, actor: str, reason: str, now: int
+) -> Steps[None]:
+    after = msgspec.json.encode({"provider": tried.provider, "attempt": state}).decode()
+    yield from record(
+        f"attempt.{state}", actor=actor, order_id=order.id, user_id=order.user_id, after=after, reason=reason, now=now
+    )
 
 
 def _accept(locked: Locked, mine: Row, outcome: Accepted, *, verdict: Verdict, now: int) -> Steps[None]:

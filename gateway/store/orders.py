@@ -230,7 +230,17 @@ def earlier_order(wish: Wish, *, now: int) -> Steps[int | None]:
     alive = {"since": now - REPLAY_MS, "alive_since": now - OWNER_DEAD_MS}
     for row in (yield Query("order_unheard", {**same, **alive})):
         again = {"id": row["id"], "answerer": wish.owner, "replays": row["replays"], "own": own}
-        if row["replayed_for"] == own or (yield Query("order_replay", again)):
+        if row["replayed_for"] == own:
+            return int(row["id"])
+        if (yield Query("order_replay", again)):
+            yield from record(
+                "order.replayed",
+                actor=f"user:{user_id}",
+                order_id=row["id"],
+                user_id=user_id,
+                reason="the same wish again, and its answer had not arrived",
+                now=now,
+            )
             return int(row["id"])
     if wish.duplicate_window > 0:
         yield lock

@@ -6,6 +6,7 @@ from gateway.core.attempt import Attempt, AttemptState
 from gateway.core.order import OrderEvent, OrderState, step
 from gateway.store.attempts import read_attempts, resolve
 from gateway.store.engine import Query, Steps
+from gateway.store.events import record
 from gateway.store.life import lock_order, write_step
 
 # A process that has not been heard of for this long is dead (RELIABILITY 1.13).
@@ -31,6 +32,8 @@ def take_over(owner: str, *, now: int) -> Steps[tuple[Attempt, ...]]:
     for row in rows:
         attempts = yield from read_attempts(row["order_id"])
         taken.extend(attempt for attempt in attempts if attempt.id == row["id"])
+        reason = "it was not sent, and the process that planned it is dead"
+        yield from record("attempt.taken_over", actor=owner, order_id=row["order_id"], reason=reason, now=now)
     return tuple(taken)
 
 
@@ -62,4 +65,6 @@ def doubt(attempt: Attempt, *, actor: str, now: int) -> Steps[bool]:
         return False
     if locked.order.state is OrderState.PLACING:
         yield from write_step(locked.order, step(locked.order, OrderEvent.DOUBTED), actor=actor, reason=why, now=now)
+    else:
+        yield from record("attempt.unknown", actor=actor, order_id=attempt.order_id, reason=why, now=now)
     return True

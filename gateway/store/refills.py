@@ -71,6 +71,10 @@ def settle(  # noqa: PLR0913 - a row's columns
     refill_id: int, state: RefillState, *, shown: str, upstream_refill: str | None, due_at: int, now: int
 ) -> Steps[None]:
     """Write how a refill stands; one that has ended stays as it is."""
+    rows = yield Query("refill_lock", {"id": refill_id})
+    if not rows or rows[0]["state"] not in RefillState.open_states():
+        return
+    before = rows[0]
     yield Query(
         "refill_settle",
         {
@@ -82,6 +86,20 @@ def settle(  # noqa: PLR0913 - a row's columns
             "now": now,
         },
     )
+    if (before["state"], before["shown"]) != (state.value, shown):
+        yield from record(
+            f"refill.{state}",
+            actor=f"provider:{before['provider']}",
+            order_id=before["order_id"],
+            user_id=before["user_id"],
+            before=_standing(refill_id, before["state"], before["shown"]),
+            after=_standing(refill_id, state.value, shown),
+            now=now,
+        )
+
+
+def _standing(refill_id: int, state: str, shown: str) -> str:
+    return msgspec.json.encode({"refill": refill_id, "state": state, "shown": shown}).decode()
 
 
 def claim_refills(provider: str, *, limit: int, now: int) -> Steps[tuple[OpenRefill, ...]]:
@@ -96,7 +114,18 @@ def claim_refills(provider: str, *, limit: int, now: int) -> Steps[tuple[OpenRef
 
 def doubt_refills(*, before: int, now: int) -> Steps[int]:
     """Put refills in doubt that were being asked when their process died; answers how many."""
-    return len((yield Query("refills_doubt", {"before": before, "now": now})))
+    rows = yield Query("refills_doubt", {"before": before, "now": now})
+    for row in rows:
+        yield from record(
+            "refill.unknown",
+            actor="sweep",
+            order_id=row["order_id"],
+            user_id=row["user_id"],
+            after=_standing(row["id"], RefillState.UNKNOWN.value, row["shown"]),
+            reason="its panel was asked, and the process that asked is dead",
+            now=now,
+        )
+    return len(rows)
 
 
 def show_refills(user_id: int, ids: Sequence[int]) -> Steps[dict[int, str]]:

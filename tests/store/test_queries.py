@@ -40,6 +40,7 @@ NOT_FOR_A_USERS_EYES: Final = {
     "verify_orders_slice": "as verify_totals",
     "verify_orders": "as verify_totals",
     "verify_accounts": "as verify_totals",
+    "refill_lock": "what a panel said of a refill, by an id that came from the books",
     "history_order": "the operator's command line: the life of an order",
     "history_refills": "as history_order",
     "orders_list": "as history_order",

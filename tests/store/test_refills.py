@@ -171,3 +171,24 @@ async def test_database_itself_forbids_a_second_open_refill(finished: User, stor
             "INSERT INTO refills(id, order_id, user_id, provider, upstream_order, state, shown, due_at, created_at, "
             "updated_at) SELECT 7, order_id, user_id, provider, upstream_order, 'open', 'x', 1, 1, 1 FROM refills",
         )
+
+
+async def test_every_change_of_a_refill_is_told(store: Store, finished: User, database_url: str) -> None:
+    """Asked, taken, ended, by whom; a panel that says the same again tells nothing new, nor does one that is late."""
+    await wish(store, finished)
+    for state in (RefillState.OPEN, RefillState.OPEN, RefillState.COMPLETED, RefillState.REJECTED):
+        await taken(store, state)
+    text = "SELECT kind, actor, after FROM events WHERE kind LIKE 'refill.%' ORDER BY id"
+    assert await ask(database_url, text) == [
+        ("refill.asked", f"user:{finished.id}", None),
+        ("refill.open", "provider:panel-a", '{"refill":500001,"state":"open","shown":"In progress"}'),
+        ("refill.completed", "provider:panel-a", '{"refill":500001,"state":"completed","shown":"Completed"}'),
+    ]
+
+
+async def test_doubted_refill_is_told(store: Store, finished: User, database_url: str) -> None:
+    """Nobody asked for the doubt, so the sweep is who did it; once."""
+    await wish(store, finished)
+    for _ in range(2):
+        await store.run(partial(doubt_refills, before=NOW + 1, now=NOW))
+    assert (await told(database_url))[-2:] == ["refill.asked", "refill.unknown"]

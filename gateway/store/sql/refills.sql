@@ -12,6 +12,9 @@ UPDATE refills SET state = :state, shown = :shown, upstream_refill = COALESCE(:u
        lease_until = 0, updated_at = :now
 WHERE id = :id AND state IN ('asking','unknown','open') RETURNING id
 
+-- name: refill_lock
+SELECT order_id, user_id, provider, state, shown FROM refills WHERE id = :id {FOR_UPDATE}
+
 -- name: refills_status
 -- Of the caller's own refills only.
 SELECT id, shown, state FROM refills WHERE id {ANY:ids} AND +user_id = :user_id
@@ -29,4 +32,5 @@ RETURNING id, upstream_refill, created_at
 
 -- name: refills_doubt
 -- Asked and never decided, because the process died in the middle: whether the panel took it is not known.
-UPDATE refills SET state = 'unknown', updated_at = :now WHERE state = 'asking' AND created_at < :before RETURNING id
+UPDATE refills SET state = 'unknown', updated_at = :now WHERE state = 'asking' AND created_at < :before
+RETURNING id, order_id, user_id, shown
