@@ -1,6 +1,6 @@
 # What one types here. Everything that lasts longer than a line stands in a script; .ci/run runs the same checks.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint types machine races coverage-core bench crash crash-sweep crash-mutants lock clean
+.PHONY: help demo run test lint types machine races start-large coverage-core bench crash crash-sweep crash-mutants lock clean
 
 BIN := .venv/bin
 
@@ -36,6 +36,10 @@ machine: ## 5 000 walks of 40 steps through the life of orders, beside a model; 
 races: ## ten thousand adds over three processes on both databases, for money that is enough for a third
 	@./setup.sh dev
 	@$(BIN)/python -m tests.races $(or $(ADDS),10000)
+
+start-large: ## start on books with 100 000 open orders and 5 000 in doubt, on SQLite and PostgreSQL, and tell how long it took
+	@./setup.sh dev
+	@CROWD=$(or $(CROWD),100000) $(BIN)/python -m pytest -q tests/matrix/test_start.py
 
 coverage-core: ## every branch of gateway/core, taken by that file's own tests
 	@./setup.sh dev

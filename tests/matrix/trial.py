@@ -27,6 +27,8 @@ _PROVIDER: Final[Mapping[str, Any]] = {
     "requests_per_second": 1000,
     "poll_seconds": 0.2,
     "refresh_seconds": 3600,
+    # Rows here bring many orders into doubt, and let days pass.
+    "unknown": {"brake": {"count": 0}, "refund_after_hours": "never"},
 }
 # Generous, because the machine may be busy; a row about a deadline has a short one.
 _TIMEOUTS: Final = {"connect": 3, "write": 3, "total": 6, "total_read": 6}
