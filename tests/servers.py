@@ -167,6 +167,10 @@ class ValkeyServer:
         program = Program([*_DIES_WITH_US, str(self._binary), *settings], self._folder / "valkey.log")
         return program.wait_until(lambda: _says(port, b"PING", b"+PONG"))
 
+    def start(self) -> None:
+        """Starts it again after `stop`, empty, on the same port."""
+        self._program = self._start(self.port)
+
     def flush(self) -> None:
         """Forgets everything, in all its databases."""
         if not _says(self.port, b"FLUSHALL", b"+OK"):

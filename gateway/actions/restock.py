@@ -14,7 +14,7 @@ import structlog
 
 from gateway.actions.desk import Desk
 from gateway.actions.snapshot import Snapshot
-from gateway.cache.cache import Cache
+from gateway.cache.cache import LONG_SECONDS, Cache
 from gateway.core.catalogue import Wanted, build_catalogue, missing_ids
 from gateway.core.messages import ErrorReply, ServicesReply, ServicesRequest
 from gateway.core.provider import Flaw, ProviderList, judge, normalise
@@ -124,7 +124,7 @@ class Shelves:
             log.info("service_changed", provider=provider, service=flaw.key, what=flaw.what)
         await self._desk.store.run(partial(keep_list, provider, examined.body.decode(), fetched_at=now))
         self._known.add(provider)
-        await self._cache.put(f"list:{provider}", examined.body)
+        await self._cache.put(f"list:{provider}", examined.body, within=LONG_SECONDS)
         self._desk.metrics.catalogue_refreshed(provider, "ok")
         return examined.found
 
@@ -136,7 +136,7 @@ class Shelves:
         return Examined(found, verdict.changes, msgspec.json.encode(found)) if verdict.usable else verdict.why
 
     async def _cached(self, provider: str) -> ProviderList | None:
-        body = await self._cache.get(f"list:{provider}")
+        body = await self._cache.get(f"list:{provider}", within=LONG_SECONDS)
         if body is None:
             return None
         try:

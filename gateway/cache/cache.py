@@ -1,16 +1,21 @@
 """A cache: named bytes that may be lost at any moment, so nothing here is ever the only copy of anything."""
 
-from typing import Protocol
+from typing import Final, Protocol
+
+# What a caller may wait for a cache, a fault included: RELIABILITY.md section 4 promises 50 ms once, then nothing.
+QUICK_SECONDS: Final = 0.045
+# Lists of several MB take longer, and nobody but a job waits for them.
+LONG_SECONDS: Final = 1.0
 
 
 class Cache(Protocol):
     """What every cache offers; a fault is a miss, never an exception."""
 
-    async def get(self, name: str) -> bytes | None:
-        """The bytes under a name, or None."""
+    async def get(self, name: str, *, within: float = QUICK_SECONDS) -> bytes | None:
+        """The bytes under a name, or None; waits at most ``within`` seconds."""
 
-    async def put(self, name: str, value: bytes) -> None:
-        """Keep bytes under a name, if that is possible."""
+    async def put(self, name: str, value: bytes, *, within: float = QUICK_SECONDS) -> None:
+        """Keep bytes under a name, if that is possible in so many seconds."""
 
     async def close(self) -> None:
         """Let go of every connection."""

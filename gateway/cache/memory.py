@@ -3,6 +3,8 @@
 from collections import OrderedDict
 from typing import Final
 
+from gateway.cache.cache import QUICK_SECONDS
+
 # Nothing here is news to the process that put it, so there is room for what is current and not for a day's past.
 BYTES_MAX: Final = 32 * 1024 * 1024
 
@@ -15,11 +17,11 @@ class MemoryCache:
         self._bytes = 0
         self._bytes_max = bytes_max
 
-    async def get(self, name: str) -> bytes | None:
+    async def get(self, name: str, *, within: float = QUICK_SECONDS) -> bytes | None:  # noqa: ARG002 - never waits
         """The bytes under a name, or None."""
         return self._kept.get(name)
 
-    async def put(self, name: str, value: bytes) -> None:
+    async def put(self, name: str, value: bytes, *, within: float = QUICK_SECONDS) -> None:  # noqa: ARG002 - never waits
         """Keep bytes; what is larger than the whole limit is not kept."""
         self._bytes -= len(self._kept.pop(name, b""))
         if len(value) > self._bytes_max:

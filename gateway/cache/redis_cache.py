@@ -1,4 +1,4 @@
-"""The cache that all replicas share, in Redis; whatever goes wrong there costs a tenth of a second once, then nothing.
+"""The cache that all replicas share, in Redis; whatever goes wrong there costs 50 milliseconds once, then nothing.
 
 redis-py 8 retries ten times by default, which turns a dead Redis into seconds for each command: retries are off and the
 time-outs short. After a fault the breaker leaves Redis alone, for one second at first and up to half a minute, with
@@ -9,6 +9,7 @@ name, or half of a value, is a miss.
 import asyncio
 import hashlib
 import random
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
@@ -17,13 +18,10 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from gateway.cache.cache import Observer
+from gateway.cache.cache import LONG_SECONDS, QUICK_SECONDS, Observer
 
 T = TypeVar("T")
 
-TIMEOUT_SECONDS: Final = 0.1  # to connect, and for each command's reply
-# Lists of several MB take longer than one small command; still nobody waits for more than this.
-LONG_TIMEOUT_SECONDS: Final = 1.0
 PAUSE_FIRST_SECONDS: Final = 1.0
 PAUSE_MAX_SECONDS: Final = 30.0
 # The form of our values; another number when it changes, so that two versions of the program do not read each other's.
@@ -35,21 +33,22 @@ _KEPT_SECONDS: Final = 7 * 24 * 3600  # a provider that was gone for longer is f
 class RedisCache:
     """Named bytes in Redis, behind a breaker."""
 
-    def __init__(self, url: str, observer: Observer) -> None:
+    def __init__(self, url: str, observer: Observer, elapsed: Callable[[], float] = time.monotonic) -> None:
         self._redis = redis.asyncio.Redis.from_url(
             url,
             retry=Retry(NoBackoff(), 0),
-            socket_connect_timeout=TIMEOUT_SECONDS,
-            socket_timeout=LONG_TIMEOUT_SECONDS,
+            socket_connect_timeout=LONG_SECONDS,
+            socket_timeout=LONG_SECONDS,
             decode_responses=False,
         )
         self._observer = observer
+        self._elapsed = elapsed  # seconds
         self._closed_until = 0.0
         self._pause = PAUSE_FIRST_SECONDS
 
-    async def get(self, name: str) -> bytes | None:
+    async def get(self, name: str, *, within: float = QUICK_SECONDS) -> bytes | None:
         """The bytes under a name, or None for a miss, a fault or a value that is not ours."""
-        value = await self._guarded("get", lambda: self._redis.get(PREFIX + name))
+        value = await self._guarded("get", lambda: self._redis.get(PREFIX + name), within=within)
         if not isinstance(value, bytes) or len(value) < _DIGEST_BYTES:
             return None
         digest, body = value[:_DIGEST_BYTES], value[_DIGEST_BYTES:]
@@ -58,27 +57,26 @@ class RedisCache:
             return None
         return body
 
-    async def put(self, name: str, value: bytes) -> None:
+    async def put(self, name: str, value: bytes, *, within: float = QUICK_SECONDS) -> None:
         """Keep bytes under a name, unless Redis is away."""
         whole = _digest(value) + value
-        await self._guarded("put", lambda: self._redis.set(PREFIX + name, whole, ex=_KEPT_SECONDS))
+        await self._guarded("put", lambda: self._redis.set(PREFIX + name, whole, ex=_KEPT_SECONDS), within=within)
 
     async def close(self) -> None:
         """Let go of the connections."""
         await self._redis.aclose()
 
-    async def _guarded(self, operation: str, call: Callable[[], Awaitable[T]]) -> T | None:
+    async def _guarded(self, operation: str, call: Callable[[], Awaitable[T]], *, within: float) -> T | None:
         """The one place where redis's errors are known."""
-        loop = asyncio.get_running_loop()
-        if loop.time() < self._closed_until:
+        if self._elapsed() < self._closed_until:
             return None
         try:
-            async with asyncio.timeout(LONG_TIMEOUT_SECONDS):
+            async with asyncio.timeout(within):
                 value = await call()
         except (RedisError, OSError, TimeoutError, ValueError):
             self._observer.cache_failed(operation)
             # Jitter wants no secrecy.
-            self._closed_until = loop.time() + self._pause * random.uniform(0.75, 1.25)  # noqa: S311 - see above
+            self._closed_until = self._elapsed() + self._pause * random.uniform(0.75, 1.25)  # noqa: S311 - see above
             self._pause = min(self._pause * 2, PAUSE_MAX_SECONDS)
             return None
         self._pause = PAUSE_FIRST_SECONDS

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from gateway.actions.snapshot import Manner, Snapshot
+from gateway.cache.cache import QUICK_SECONDS
 from gateway.cache.memory import MemoryCache
 from gateway.core.catalogue import Catalogue, Declared, build_catalogue
 from gateway.core.pricing import Markup, Rules
@@ -24,16 +25,16 @@ class Watched(MemoryCache):
         self.names: list[str] = []
         self.puts = 0
 
-    async def get(self, name: str) -> bytes | None:
+    async def get(self, name: str, *, within: float = QUICK_SECONDS) -> bytes | None:
         """Remember the name, and take as long as a network does."""
         self.names.append(name)
         await asyncio.sleep(0.01)
-        return await super().get(name)
+        return await super().get(name, within=within)
 
-    async def put(self, name: str, value: bytes) -> None:
+    async def put(self, name: str, value: bytes, *, within: float = QUICK_SECONDS) -> None:
         """Count it."""
         self.puts += 1
-        await super().put(name, value)
+        await super().put(name, value, within=within)
 
 
 def catalogue(**changes: object) -> Catalogue:
