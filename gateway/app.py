@@ -14,6 +14,7 @@ import structlog
 
 from gateway.actions.authenticate import KeyRing
 from gateway.actions.desk import Desk
+from gateway.actions.resolve import Resolver
 from gateway.actions.restock import Shelves
 from gateway.actions.wanted import upstream_of, wanted_of
 from gateway.cache.opening import open_cache
@@ -24,6 +25,7 @@ from gateway.jobs.clockwork import every
 from gateway.jobs.figures import figures
 from gateway.jobs.poll import poll
 from gateway.jobs.publish import Publisher
+from gateway.jobs.reconcile import brakes, reconcile
 from gateway.jobs.refresh import Schedule
 from gateway.jobs.sweep import sweep
 from gateway.jobs.verify import Verification
@@ -61,6 +63,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     sweep: float = 5.0
     figures: float = 10.0
     balances: float = 60.0
+    reconcile: float = 5.0
     verify: float = 3600.0
     verify_stopped: float = 60.0  # also from the start to the first verification of all the books
 
@@ -101,6 +104,8 @@ class Gateway:
             paces={name: int(providers[name].poll_seconds * 1000) for name in self._clients},
             spool=Spool(environment.data_dir / "spool", owner),
             switched_off=frozenset(self._clients).difference(self._enabled),
+            unknown_rules={name: providers[name].unknown for name in self._clients},
+            currency=self.currency,
         )
         rate_per = {name: providers[name].rate_per for name in self._enabled}
         self._shelves = Shelves(self.desk, self._cache, wanted_of(settings.file), rate_per=rate_per)
@@ -117,6 +122,7 @@ class Gateway:
         self._verification = Verification(self.desk, pause=self._pace.verify, stopped_pause=self._pace.verify_stopped)
         consumer = consumer_of(environment)
         self._webhook = None if consumer is None else Webhook(consumer)
+        self._resolver = Resolver(self.desk)
         self._jobs: list[asyncio.Task[None]] = []
         self._draining = False
         facts = Facts(currency=self.currency, answer_within=environment.answer_within)
@@ -194,6 +200,7 @@ class Gateway:
         await asyncio.gather(*self._jobs, return_exceptions=True)
         left = await self.desk.drain(self._settings.environment.drain_seconds)
         try:
+            await self._resolver.close()
             await self.store.run(partial(leave, self.desk.owner))
         except StoreError as error:
             log.warning("left_without_a_word", error=str(error))
@@ -212,6 +219,7 @@ class Gateway:
         desk, rate = self.desk, self._pace
         self._every(lambda: rate.sweep, lambda: sweep(desk), "sweep")
         self._every(lambda: rate.figures, lambda: figures(desk), "figures")
+        self._every(lambda: rate.reconcile, lambda: brakes(desk), "brakes")
         self._every(self._verification.pause, self._verification.run, "verify")
         if self._webhook is not None:
             publisher = Publisher(self.store, self._webhook, self.metrics, clock=self._clock)
@@ -224,6 +232,7 @@ class Gateway:
         for name in self._clients:  # those that are switched off as well: orders they have are followed to the end
             pace = min(desk.paces[name] / 2000, 5.0)
             self._every(lambda pace=pace: pace, partial(poll, desk, name), "poll")  # type: ignore[misc] # a bound value
+            self._every(lambda: rate.reconcile, partial(reconcile, self._resolver, name), "reconcile")
         for name in self._enabled:
             self._every(partial(schedule.pause, name), partial(schedule.refresh, name), "refresh")
             self._every(lambda: rate.balances, partial(balances.ask, name), "balance")

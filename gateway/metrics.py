@@ -59,6 +59,13 @@ class Metrics:
         self._attempts = self._counter("attempts", "Attempts by what became of them.", "provider", "outcome")
         self._unknown = self._gauge("orders_unknown", "Orders whose outcome nobody can tell yet.")
         self._doubt = self._gauge("money_in_doubt", "Charges held for unknown orders.", "currency")
+        self._oldest = self._gauge(
+            "unknown_oldest_seconds", "How long the order that is longest in doubt has been.", "provider"
+        )
+        self._braked = self._gauge("provider_braked", "1 while doubt stops new orders to the provider.", "provider")
+        self._given_back = self._counter(
+            "unknown_refunded", "Orders in doubt whose users were refunded by the rule.", "provider"
+        )
         self._tracked = self._counter(
             "orders_tracked", "Orders asked about, and whether there was news.", "provider", "news"
         )
@@ -179,6 +186,15 @@ class Metrics:
         self._doubt.clear()  # A currency that nothing hangs on any more must not keep its last figure.
         for currency, amount in money.items():
             self._doubt.labels(currency).set(float(amount))
+
+    def provider_doubted(self, provider: str, *, oldest_seconds: float, braked: bool) -> None:
+        """How long something has been in doubt at a provider, 0 when nothing is, and whether that stops new orders."""
+        self._oldest.labels(provider).set(oldest_seconds)
+        self._braked.labels(provider).set(int(braked))
+
+    def doubt_refunded(self, provider: str) -> None:
+        """A user waited long enough and was refunded from our own pocket."""
+        self._given_back.labels(provider).inc()
 
     def polls_counted(self, provider: str, *, waiting: int, lag_seconds: float) -> None:
         """How many orders of a provider wait to be asked about, and how overdue the first of them is."""

@@ -28,6 +28,7 @@ providers:
     poll_seconds: 0.2
     refresh_seconds: 1
     timeouts: {{connect: 1, total: {total}, total_read: 2}}
+    unknown: {unknown}
     imports: all
   panel-b:
     url: {b}
@@ -39,6 +40,7 @@ providers:
     poll_seconds: 0.2
     refresh_seconds: 1
     timeouts: {{connect: 1, total: {total}, total_read: 2}}
+    unknown: {unknown}
 services:
   1: {{routes: [panel-a/101, panel-b/2001], markup: {{percent: 50}}}}
   2: {{routes: [panel-a/104]}}
@@ -111,7 +113,7 @@ class House:
 def house_settings(folder: Path, *, a: str = NOBODY, b: str = NOBODY, **more: str) -> Settings:
     """Settings of a gateway between two panels; `more` are GATEWAY_ variables in small letters."""
     file = folder / "providers.yaml"
-    file.write_text(FILE.format(a=a, b=b, total=more.pop("total", "3")))
+    file.write_text(FILE.format(a=a, b=b, total=more.pop("total", "3"), unknown=more.pop("unknown", "{}")))
     environ = {
         "GATEWAY_DATA_DIR": str(folder),
         "GATEWAY_PORT": "0",

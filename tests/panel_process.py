@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.core.dialects import ProviderDialect
+from gateway.core.messages import AddReply, AddRequest
 from gateway.panel.program import Options, PanelProgram
 from gateway.panel.switches import Switch
 
@@ -34,6 +35,16 @@ class SimulatedPanel:
     def links(self) -> list[str]:
         """The link of every order it has, in order: what was really placed."""
         return [order.link for order in self.program.books.orders()]
+
+    def order_by(self, link: str, *, key: str | None = None, quantity: str = "100") -> str:
+        """Somebody else orders here, with our key or another; answers the id."""
+        books, panel = self.program.books, self.program.panel
+        books.open_key(key or self.key, panel.units("1000"))
+        fields = (("link", link), ("quantity", quantity))
+        service = "101" if self.key == "panel-a-key" else "2001"
+        said = panel.answer(key or self.key, AddRequest(service=service, fields=fields))
+        assert isinstance(said, AddReply), said
+        return said.order
 
     def heard(self, action: str) -> int:
         """How often an action was asked for."""

@@ -15,6 +15,7 @@ from gateway.core.dialects import ProviderDialect
 from gateway.metrics import Metrics
 from gateway.providers.client import ProviderClient
 from gateway.providers.upstream import Timeouts, Upstream
+from gateway.settings.values import UnknownRules
 from gateway.store.engine import Store
 from gateway.store.ids import IdBlock
 from gateway.store.spool import Spool
@@ -76,6 +77,8 @@ def make_desk(
         answer_within=1.0,
         queue_seconds=60.0,
         paces=dict.fromkeys(urls, 1000),
+        unknown_rules=dict.fromkeys(urls, UnknownRules()),
+        currency="USD",
         spool=Spool(folder / "spool", owner),
     )
 

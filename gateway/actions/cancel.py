@@ -31,7 +31,9 @@ async def cancel(desk: Desk, user: User, request: CancelRequest) -> CancelReply 
     if task.provider is not None and task.upstream_order is not None:
         if not _can_cancel(desk, task.provider):
             return ErrorReply(error=TEXT_NOT_CANCELABLE)
-        desk.spawn(_tell(desk, number, task.provider, upstream_order=task.upstream_order), name=f"cancel:{number}")
+        desk.spawn(
+            tell_cancel(desk, number, task.provider, upstream_order=task.upstream_order), name=f"cancel:{number}"
+        )
     return CancelReply()
 
 
@@ -47,10 +49,10 @@ def _can_cancel(desk: Desk, provider: str) -> bool:
     return client is None or client.upstream.dialect.cancel
 
 
-async def _tell(desk: Desk, number: int, provider: str, *, upstream_order: str) -> None:
+async def tell_cancel(desk: Desk, number: int, provider: str, *, upstream_order: str) -> None:
     """Tell the panel once. Whatever it answers proves nothing; the order is asked about soon."""
     client = desk.providers.get(provider)
-    if client is not None:
+    if client is not None and client.upstream.dialect.cancel:
         answer = await client.tell(CancelRequest(order=upstream_order))
         log.info("cancel_told", order_id=number, provider=provider, answer=type(answer).__name__)
     await desk.store.run(

@@ -3,6 +3,7 @@
 Kept in memory only: it saves work and spares a panel, nothing is lost when it is forgotten.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from gateway.core.rejections import RejectKind
@@ -26,12 +27,21 @@ class Conditions:
     def __init__(self) -> None:
         self._held: dict[str, tuple[RejectKind, int]] = {}
         self._off: dict[str, dict[str, int]] = {}
+        self._braked: Mapping[str, str] = {}
 
     def of(self, provider: str, now: int) -> Condition:
         """What stands in the way of a provider at ``now`` (ms)."""
         held = self._held.get(provider)
+        why = self._braked.get(provider)
+        if why is None and held is not None and held[1] > now:
+            why = held[0].value
         off = frozenset(service for service, until in self._off.get(provider, {}).items() if until > now)
-        return Condition(held=held[0].value if held is not None and held[1] > now else None, services_off=off)
+        return Condition(held=why, services_off=off)
+
+    def brake(self, braked: Mapping[str, str]) -> Mapping[str, str]:
+        """Know of all brakes there are now, by provider and why; answers those that were known before."""
+        before, self._braked = self._braked, braked
+        return before
 
     def refused(self, provider: str, service: str, kind: RejectKind, *, now: int) -> None:
         """A provider refused an order; hold it, or switch the service off, where the next order would meet the same."""

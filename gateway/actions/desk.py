@@ -11,6 +11,7 @@ from gateway.actions.snapshot import Snapshot
 from gateway.core.routing import Condition
 from gateway.metrics import Metrics
 from gateway.providers.client import ProviderClient
+from gateway.settings.values import UnknownRules
 from gateway.store.engine import Store
 from gateway.store.ids import IdBlock
 from gateway.store.spool import Spool
@@ -38,6 +39,8 @@ class Desk:
         queue_seconds: float,
         paces: Mapping[str, int],
         spool: Spool,
+        unknown_rules: Mapping[str, UnknownRules],
+        currency: str,
         switched_off: frozenset[str] = frozenset(),
     ) -> None:
         self.owner = owner  # this process's name in the owners table
@@ -51,6 +54,8 @@ class Desk:
         self.paces = paces  # by provider: how often an order under way is asked about, ms
         self.spool = spool  # verdicts the books could not take yet
         self.switched_off = switched_off  # providers whose orders are followed, and that get no new ones
+        self.unknown_rules = unknown_rules  # by provider: what is done about orders in doubt
+        self.currency = currency  # ours: what users pay in
         self.snapshot: Snapshot | None = None  # None until the first catalogue stands
         self.conditions = Conditions()
         self.beaten_at = 0  # when this process last wrote its sign of life, ms

@@ -14,6 +14,8 @@ from typing import Final
 import msgspec
 import structlog
 
+from gateway.actions.brake import check_brakes
+from gateway.actions.cancel import tell_cancel
 from gateway.actions.desk import Desk
 from gateway.actions.spent import note_wait
 from gateway.actions.verdict import bring, rescue
@@ -157,5 +159,10 @@ def _note(desk: Desk, work: Job, outcome: Outcome, *, decided: Decided) -> None:
         outcome=type(outcome).__name__,
         state=decided.state.value,
     )
+    if isinstance(outcome, Unknown):
+        desk.spawn(check_brakes(desk), name=f"brakes:{attempt.provider}")
+    if decided.cancel is not None:
+        told = tell_cancel(desk, attempt.order_id, attempt.provider, upstream_order=decided.cancel)
+        desk.spawn(told, name=f"cancel:{attempt.order_id}")
     if decided.alarm is not None:
         log.error("attempt_alarm", order_id=attempt.order_id, provider=attempt.provider, alarm=decided.alarm)

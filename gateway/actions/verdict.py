@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from gateway.actions.cancel import tell_cancel
 from gateway.actions.desk import Desk
 from gateway.core.attempt import Attempt
 from gateway.core.errors import GatewayError
@@ -104,6 +105,9 @@ async def _replay(desk: Desk, record: Spooled) -> bool:
         outcome=type(record.verdict.outcome).__name__,
         state=decided.state.value,
     )
+    if decided.cancel is not None:
+        told = tell_cancel(desk, attempt.order_id, attempt.provider, upstream_order=decided.cancel)
+        desk.spawn(told, name=f"cancel:{attempt.order_id}")
     return True
 
 

@@ -1,11 +1,13 @@
 """The clock in for our money at providers: ask each for its balance and notice what it tells."""
 
 from decimal import Decimal
+from functools import partial
 
 import structlog
 
 from gateway.actions.desk import Desk
 from gateway.core.messages import BalanceReply, BalanceRequest
+from gateway.store.readings import keep_reading
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +39,9 @@ class Balances:
                 answered=answer.currency,
             )
         balance = Decimal(answer.balance)
+        if balance != self._known.get(provider):
+            currency = answer.currency or client.upstream.currency
+            await desk.store.run(partial(keep_reading, provider, balance, currency, now=desk.clock()))
         desk.metrics.provider_balance(provider, balance)
         if balance > self._known.get(provider, balance):
             desk.conditions.funded(provider)

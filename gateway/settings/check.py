@@ -18,7 +18,6 @@ from gateway.settings.values import Provider, ProvidersFile, Service, UnknownRul
 ID_MAX: Final = 2**31 - 1  # panels keep ids in a signed 32-bit column
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _URL: Final = re.compile(r"[!-~]+")  # printable ASCII without blanks; a host in other letters is written in punycode
-_PARAMETER: Final = re.compile(r"[A-Za-z0-9_]{0,40}")
 
 
 class Check:
@@ -109,11 +108,6 @@ class Check:
         for name in ("count", "seconds"):
             if getattr(rules.brake, name) < 0:
                 self._fault((*path, "brake", name), f"{name} is 0 or more")
-        if rules.idempotency_param and rules.same_id_window_seconds == 0:
-            what = "how long does it know a repeated add? same_id_window_seconds is missing"
-            self._fault((*path, "idempotency_param"), what)
-        if not _PARAMETER.fullmatch(rules.idempotency_param):
-            self._fault((*path, "idempotency_param"), f"{rules.idempotency_param} is no name of a field")
 
     def _types(self, types: tuple[str, ...], path: FieldPath) -> None:
         for place, each in enumerate(types):

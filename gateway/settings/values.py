@@ -74,9 +74,9 @@ class UnknownRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     )
     replace_minutes: Decimal = Decimal(60)  # how old an order that proves not placed may be to be placed again
     brake: Brake = Brake()
-    # An identical add inside this time is answered with the first one's id: an unanswered one may be sent again.
+    # An identical add inside this time is answered with the first one's id: an unanswered one may be sent again. Where
+    # the panel knows a repeated add by a field, that is one of the dialect's `add_fields`.
     same_id_window_seconds: Decimal = Decimal(0)
-    idempotency_param: str = ""  # the field by which it knows a repeated add, if it has one
 
     def cap_in(self, currency: str) -> Decimal:
         """The cap in our currency: as set, or what a house of any size can bear."""

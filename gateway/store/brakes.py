@@ -14,7 +14,7 @@ from gateway.core.money import format_amount, scale_of
 from gateway.store.engine import Query, Refused, Steps, Value
 from gateway.store.events import record
 
-LEASE_MS: Final = 60_000  # of a speaker; longer than one call may take
+LEASE_MS: Final = 20_000  # of a speaker, who asks for it again well before that
 
 
 class NotBraked(Refused):

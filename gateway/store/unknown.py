@@ -55,6 +55,7 @@ class OpenDoubt(msgspec.Struct, frozen=True, kw_only=True):
     order_state: OrderState
     created_at: int  # ms, of the order
     cancel_requested: bool
+    watched: bool = False  # whether its time in doubt is being counted
     quarantined: int | None = None  # the event that ended its quarantine
     lo: int | None = None
     hi: int | None = None
@@ -169,9 +170,9 @@ def keep_strange(provider: str, said: Mapping[str, str], *, now: int) -> Steps[t
     return tuple(new)
 
 
-def strange_ids(provider: str | None = None) -> Steps[tuple[Strange, ...]]:
+def strange_ids(provider: str | None = None, *, limit: int = STRANGE_SHOWN_MAX) -> Steps[tuple[Strange, ...]]:
     """Ids that answer under our key and are nobody's still, of one provider or all, the latest found first."""
-    rows = yield Query("foreign_list", {"provider": provider, "limit": STRANGE_SHOWN_MAX})
+    rows = yield Query("foreign_list", {"provider": provider, "limit": limit})
     return tuple(
         Strange(
             provider=row["provider"],
@@ -313,6 +314,7 @@ def _read(row: Row) -> OpenDoubt:
         order_state=OrderState(row["order_state"]),
         created_at=row["created_at"],
         cancel_requested=row["cancel_requested_at"] is not None,
+        watched=row["since"] is not None,
         quarantined=row["quarantined"],
         lo=row["lo"],
         hi=row["hi"],

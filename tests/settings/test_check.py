@@ -49,14 +49,7 @@ SERVICES = f"{GOOD}services:\n"
             ["6:20 cap is 0 or more", "6:41 recheck_seconds is 0 or more"],
         ),
         (GOOD + "    unknown: {brake: {count: -1}}\n", ["6:30 count is 0 or more"]),
-        (
-            GOOD + "    unknown: {idempotency_param: request_id}\n",
-            ["6:34 how long does it know a repeated add? same_id_window_seconds is missing"],
-        ),
-        (
-            GOOD + '    unknown: {same_id_window_seconds: 9, idempotency_param: "a b"}\n',
-            ["6:61 a b is no name of a field"],
-        ),
+        (GOOD + "    unknown: {same_id_window_seconds: -1}\n", ["6:39 same_id_window_seconds is 0 or more"]),
         (SERVICES + "  0: {routes: [panel-a/1]}\n", ["7:3 a service's id is 1 to 2147483647"]),
         (SERVICES + "  2147483648: {routes: [panel-a/1]}\n", ["7:3 a service's id is 1 to 2147483647"]),
         (SERVICES + "  1: {routes: []}\n", ["7:15 a service needs at least one route"]),
