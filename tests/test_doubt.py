@@ -349,6 +349,36 @@ async def test_three_in_doubt_brake_a_provider_on_every_replica(both: World) -> 
         assert f"{LINK}five" in both.a.links()
 
 
+async def test_panel_that_knows_an_order_again_is_asked_once_more(panels: World) -> None:
+    """Inside the time its file says; the id it answers then is the first one's, and one order is there."""
+    rules = "{same_id_window_seconds: 30}"
+    async with running_house(panels.settings(total="1", unknown=rules), pace=FAST) as house:
+        await on_sale(house)
+        call = await house.user()
+        panels.a.switch("close", action="add", times=1)
+        panels.a.switch("known_again", action="add")
+        number = await order(call, "lost")
+        await status_of(call, number, "Completed")
+        assert panels.a.links() == [f"{LINK}lost"]
+        assert panels.a.heard("add") == 2
+        assert panels.b.links() == []
+
+
+async def test_what_is_not_an_id_leaves_the_doubt_as_it_was(panels: World) -> None:
+    """A refusal of the second call says nothing about the first."""
+    rules = "{same_id_window_seconds: 30}"
+    async with running_house(panels.settings(total="1", unknown=rules), pace=FAST) as house:
+        await on_sale(house)
+        call = await house.user()
+        panels.a.switch("close", action="add", times=1)
+        panels.a.switch("error", "Not enough funds on balance", action="add", processed=False)
+        number = await order(call, "lost")
+        assert (await call("status", order=number))["status"] == "Pending"
+        assert len(await queue(house)) == 1
+        assert panels.a.heard("add") == 2
+        assert (panels.a.links(), panels.b.links()) == ([f"{LINK}lost"], [])
+
+
 async def test_two_replicas_settle_a_doubt_once(both: World) -> None:
     """One of them speaks to the panel; when it is gone the other goes on."""
     settings = both.settings(total="1", unknown=PROBE.format(quarantine="0.3", more=""))

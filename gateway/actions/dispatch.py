@@ -25,7 +25,7 @@ from gateway.core.errors import TEXT_UNAVAILABLE
 from gateway.core.exchange import write_exchange
 from gateway.core.messages import AddRequest
 from gateway.core.order import OrderState
-from gateway.core.outcome import NotSent, Outcome, Rejected, Unknown, answer_text
+from gateway.core.outcome import Accepted, NotSent, Outcome, Rejected, Unknown, answer_text
 from gateway.points import point
 from gateway.providers.said import Answered, Fenced
 from gateway.store.attempts import Decided, Job, Verdict, arm, job
@@ -37,6 +37,8 @@ log = structlog.get_logger(__name__)
 # The pause before another round over routes that could not be reached: the first, and the longest.
 PAUSE_FIRST_SECONDS: Final = 1.0
 PAUSE_MAX_SECONDS: Final = 30.0
+# Before an unanswered order is sent once more, to a panel that knows it again.
+REPEAT_AFTER_SECONDS: Final = 1.0
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -108,9 +110,20 @@ async def _send(desk: Desk, work: Job) -> Answered | None:
             armed = False
         return armed
 
+    async def still_mine() -> bool:
+        try:  # Armed by the same mark, and nobody else has decided anything about the attempt since.
+            return await desk.store.run(partial(arm, attempt, now=now, mark=mark))
+        except StoreError:
+            return False
+
     began = time.perf_counter()
     try:
         said = await client.place(request, arm_it, now=now, mark=named)
+        if isinstance(said, Answered) and _may_repeat(desk, attempt.provider, said, since=began):
+            await asyncio.sleep(REPEAT_AFTER_SECONDS)
+            again = await client.place(request, still_mine, now=now, mark=named)
+            if isinstance(again, Answered) and isinstance(again.outcome, Accepted):
+                said = again
     except asyncio.CancelledError:
         if armed:
             doubt = Answered(outcome=Unknown("the sending was cut off"))
@@ -122,6 +135,16 @@ async def _send(desk: Desk, work: Job) -> Answered | None:
         why = f"the books could not be written: {store_away[0]}" if store_away else ""
         return Answered(outcome=NotSent(why)) if why else None
     return said
+
+
+def _may_repeat(desk: Desk, provider: str, said: Answered, *, since: float) -> bool:
+    """Whether an unanswered order may be sent once more: its panel will know it again for as long as that can take.
+
+    By this process's own clock that never jumps. Only an id counts then; anything else leaves the doubt as it was.
+    """
+    window = float(desk.unknown_rules[provider].same_id_window_seconds)
+    latest = time.perf_counter() - since + REPEAT_AFTER_SECONDS + desk.providers[provider].upstream.timeouts.total
+    return isinstance(said.outcome, Unknown) and latest < window
 
 
 def _verdict(desk: Desk, work: Job, said: Answered, *, text: str = TEXT_UNAVAILABLE) -> Verdict:

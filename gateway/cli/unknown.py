@@ -8,15 +8,21 @@ from typing import Final
 import msgspec
 import rich_click as click
 
+from gateway.actions.probe import Cannot, View, ask_about, in_words, judge, ripe, view_of
+from gateway.actions.resolve import JOB, in_short
+from gateway.actions.wanted import upstream_of
 from gateway.cli.session import actor, command, config_path, in_books, now, table
 from gateway.core.errors import GatewayError
 from gateway.core.exchange import read_exchange
 from gateway.core.money import format_amount, scale_of
 from gateway.core.order import OrderState
+from gateway.core.resolve import Leave
+from gateway.metrics import Metrics
+from gateway.providers.client import ProviderClient
 from gateway.settings.load import load_file
-from gateway.settings.values import ProvidersFile
+from gateway.settings.values import Provider, ProvidersFile
 from gateway.store.attempts import Decided
-from gateway.store.brakes import release_brake
+from gateway.store.brakes import claim_job, release_brake, return_job
 from gateway.store.engine import Query, Steps, Store
 from gateway.store.life import Locked, lock_order
 from gateway.store.readings import Equation, equation
@@ -99,6 +105,18 @@ def show(order: int) -> None:
         click.echo(_exchange(doubt.evidence))
 
 
+@unknown.command("probe")
+@click.argument("provider")
+@command
+def probe(provider: str) -> None:
+    """Look at PROVIDER for its orders in doubt now; says what follows from it, and changes nothing."""
+    rules = _file().providers.get(provider)
+    if rules is None:
+        raise BadAnswer(f"there is no provider {provider} in providers.yaml")
+    for line in in_books(lambda store: _probe(store, provider, rules)):
+        click.echo(line)
+
+
 @unknown.command("accept")
 @click.argument("order", type=click.IntRange(1, 2**31 - 1))
 @click.option("--upstream-id", required=True, help="The id the panel has it under.")
@@ -162,6 +180,37 @@ def release(provider: str, reason: str) -> None:
     work = partial(release_brake, provider, actor=word.actor, reason=word.reason, now=now())
     in_books(lambda store: store.run(work))
     click.echo(f"{provider} gets orders again; what is in doubt now does not stop it any more")
+
+
+async def _probe(store: Store, provider: str, rules: Provider) -> list[str]:
+    """One look as the gateway does it; what takes two looks, the gateway alone can prove."""
+    owner = f"{actor()}:{os.getpid()}"
+    client = ProviderClient(upstream_of(provider, rules), Metrics())
+
+    async def hold() -> bool:
+        return await store.run(partial(claim_job, provider, JOB, owner))
+
+    try:
+        if not await hold():
+            raise BadAnswer(f"a gateway is looking at {provider} right now; `gateway unknown show` has what it finds")
+        view = await view_of(store, client, rules.unknown)
+        seen = await ask_about(client, view, rules.unknown, go_on=hold) if isinstance(view, View) else view
+        if isinstance(seen, Cannot) or isinstance(view, Cannot):
+            why = seen.why if isinstance(seen, Cannot) else ""
+            raise BadAnswer(f"looking at {provider} proves nothing: {why}")
+        judged = await judge(store, client, (view, seen), rules=rules.unknown, denials=lambda _: {})
+    finally:
+        await store.run(partial(return_job, provider, JOB, owner))
+        await client.aclose()
+    lines = [f"asked about {len(view.ids) + len(view.gaps)} ids in {seen.calls} calls, {len(seen.denied)} denied"]
+    lines += [f"{number} is in no order of ours: {in_words(said)}" for number, said in sorted(judged.lost.items())]
+    if judged.foreign:
+        lines.append("somebody else orders with this key, so nothing that is found is taken as ours")
+    for verdict in judged.settled.verdicts:
+        doubt = judged.doubts[verdict.attempt]
+        ready = "" if ripe(doubt) or not isinstance(verdict, Leave) else " (its quarantine is not over)"
+        lines.append(f"order {doubt.attempt.order_id}: {in_short(verdict)}{ready}")
+    return lines
 
 
 def _run(work: partial[Steps[Decided]]) -> Decided:

@@ -61,6 +61,7 @@ class Panel:
         self.currency = file.currency
         self.pace = pace
         self.one_order_a_link = False
+        self.knows_again = False  # whether a repeated add is answered with the id of the first
         self._services = {service.id: service for service in file.services}
         self._scale = scale_of(file.currency)
 
@@ -141,6 +142,10 @@ class Panel:
             not self.standing(each).ended for each in self.books.orders(link=details.link)
         ):
             return ErrorReply(ACTIVE_LINK)
+        fields = msgspec.json.encode(details.fields).decode()
+        for each in self.books.orders(link=details.link) if self.knows_again else ():
+            if (each.key, each.service, each.fields) == (key, service.id, fields):
+                return AddReply(str(each.id))
         rate = to_units_up(service.rate, self._scale)
         charge = charge_for(rate, details.billable, flat=kind.flat)
         number = self.books.place(self._order(key, service.id, details=details, charge=charge))

@@ -105,6 +105,7 @@ class PanelProgram:
         if "latency" in on:
             await asyncio.sleep(float(on["latency"].value) / 1000)
         self.panel.one_order_a_link = "active_link" in on
+        self.panel.knows_again = "known_again" in on
         instead = replaced(on)
         if instead is not None and "late" in on:
             self._do_later(key, request, float(on["late"].value) / 1000)

@@ -30,6 +30,7 @@ KNOWN: Final[dict[str, str]] = {
     "order_as": "answer this JSON in place of the order's id",
     "order_field": "answer the order's id under this name",
     "same_id": "answer the id of the order before",
+    "known_again": "answer an add that was made before with its id, and make no second order",
     "word": "answer this status word for every order",
     "remains": "answer this remains for every order",
     "as_list": "answer a multi status as a list of rows",

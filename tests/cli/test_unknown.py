@@ -6,22 +6,25 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 from click.testing import CliRunner
 
 from gateway.cli.unknown import unknown
-from gateway.core.outcome import Unknown
-from gateway.store.brakes import BrakeRule, change_brakes, read_brakes
+from gateway.core.outcome import Accepted, Unknown
+from gateway.store.brakes import BrakeRule, change_brakes, claim_job, read_brakes
 from gateway.store.engine import Store
 from gateway.store.readings import keep_reading
 from gateway.store.store import open_store
-from gateway.store.unknown import Look, keep_looks, keep_strange, watch_doubts
-from tests.store.trade import ME, NOW, ORDER, attempts_of, bring, make_user, money_of, order_of, sending
+from gateway.store.unknown import Look, end_quarantine, keep_looks, keep_strange, watch_doubts
+from tests.panel_process import PanelProcess
+from tests.store.trade import ME, NOW, ORDER, attempts_of, bring, make_planned, make_user, money_of, order_of, sending
 
 FILE = """
 version: 1
+currency: {currency}
 providers:
-  panel-a: {url: "https://panel-a.example/api/v2", key: "${ENV:A:-x}", currency: EUR, exchange_rate: 1.1}
+  panel-a: {{url: "{url}", key: "${{ENV:A:-x}}", currency: {currency}, allow_private: true}}
 """
 REASON = ("--reason", "seen in the panel's own list")
 
@@ -29,10 +32,10 @@ REASON = ("--reason", "seen in the panel's own list")
 class Shell:
     """The commands on books that a test filled before."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, url: str = "https://panel-a.example/api/v2", currency: str = "EUR") -> None:
         self.url = f"sqlite:///{folder}/gateway.db"
         self.environ = {"GATEWAY_CONFIG": str(folder / "providers.yaml"), "GATEWAY_DATABASE_URL": self.url}
-        (folder / "providers.yaml").write_text(FILE)
+        (folder / "providers.yaml").write_text(FILE.format(url=url, currency=currency))
 
     def __call__(self, *arguments: str, code: int = 0) -> str:
         """What a command says."""
@@ -144,6 +147,49 @@ def test_brake_is_released_with_a_reason(shell: Shell) -> None:
     assert shell("release", "panel-a", *REASON).startswith("panel-a gets orders again")
     assert "there is no brake on panel-a" in shell("release", "panel-a", *REASON, code=1)
     assert "gets no new orders" not in shell("list")
+
+
+async def fill_around(store: Store) -> None:
+    """An order that the panel answered as 1, and one in doubt, long enough, that was sent after it."""
+    user = await make_user(store)
+    await bring(store, await sending(store, user, ORDER + 1), Accepted("1"))
+    routes = (make_planned(cost="0.009"),)
+    await bring(store, await sending(store, user, ORDER, routes=routes), Unknown("time is up"))
+    (attempt,) = await attempts_of(store, ORDER)
+    await store.run(partial(watch_doubts, [(attempt.id, "panel-a")], aged=[], ms=0))
+    assert await store.run(partial(end_quarantine, attempt, ms=0, actor=ME, now=NOW))
+
+
+async def claim(store: Store) -> None:
+    """Another process is at it."""
+    assert await store.run(partial(claim_job, "panel-a", "resolve", ME))
+
+
+def test_probe_looks_and_changes_nothing(tmp_path: Path) -> None:
+    """What answers under our key, what follows from it, and who else is at it."""
+    panel = PanelProcess(tmp_path, "--key", "x", "--balance", "100")
+    try:
+        for link in ("first", "lost"):
+            fields = {"key": "x", "action": "add", "service": "101", "link": f"https://s.example/{link}"}
+            assert "order" in httpx.post(panel.url, data={**fields, "quantity": "10"}, trust_env=False).json()
+        made = Shell(tmp_path, url=f"{panel.url}", currency="USD")
+        made.in_books(fill_around)
+        told = made("probe", "panel-a")
+        for part in ("asked about 100 ids in 1 calls, 99 denied", "2 is in no order of ours", "charge 0.009 USD"):
+            assert part in told
+        assert f"order {ORDER}: placed as 2" in told
+        assert "held" in made("list")
+        assert "there is no provider panel-b" in made("probe", "panel-b", code=1)
+        made.in_books(claim)
+        assert "a gateway is looking at panel-a right now" in made("probe", "panel-a", code=1)
+    finally:
+        panel.kill()
+
+
+def test_probe_that_proves_nothing_says_why(shell: Shell) -> None:
+    """Here no order of ours was ever accepted."""
+    told = shell("probe", "panel-a", code=1)
+    assert told == "gateway: looking at panel-a proves nothing: no order of ours was accepted there yet\n"
 
 
 @pytest.mark.parametrize(
