@@ -11,6 +11,7 @@ from gateway.cli.key import key
 from gateway.cli.ledger import ledger
 from gateway.cli.order import order
 from gateway.cli.panel import panel
+from gateway.cli.provider import provider
 from gateway.cli.serve import serve
 from gateway.cli.unknown import unknown
 from gateway.cli.user import user
@@ -22,7 +23,7 @@ def main() -> None:
     """A gateway between panels: one endpoint, one key, one prepaid balance in front of many upstream panels."""
 
 
-for _command in (serve, demo, catalogue, user, key, order, unknown, ledger, events, config, panel):
+for _command in (serve, demo, catalogue, user, key, order, unknown, ledger, events, config, provider, panel):
     main.add_command(_command)
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ What a dialect says (core/dialects.py) is obeyed as a panel of that dialect woul
 every reader has to bear it, is the family's own manner.
 """
 
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
@@ -25,7 +25,8 @@ class Manner(msgspec.Struct, frozen=True, kw_only=True):
     small_types: bool = False  # `custom_comments` in place of `Custom Comments`
     small_words: bool = False  # `in progress`
     canceled: str = "Canceled"
-    flags: Literal["boolean", "number", "missing"] = "boolean"  # in the list: true, 1, or nothing
+    flags: tuple[str, ...] = ("dripfeed", "refill", "cancel")  # which of them its list has
+    numbered_flags: bool = False  # 1 and 0 in place of true and false
     success: bool = False  # "status": "success" beside what is answered
     bare_errors: bool = False  # in a list of orders: "Incorrect order ID" in place of an object
     named_rows: bool = False  # each status says whose it is
@@ -35,9 +36,15 @@ class Manner(msgspec.Struct, frozen=True, kw_only=True):
 
 MANNERS: Final = {
     "perfectpanel": Manner(),
-    "legacy": Manner(small_types=True, canceled="Cancelled", flags="missing", numbers=True),
+    "legacy": Manner(small_types=True, canceled="Cancelled", flags=(), numbers=True),
     "smartpanel": Manner(
-        small_types=True, small_words=True, flags="number", success=True, bare_errors=True, named_rows=True
+        small_types=True,
+        small_words=True,
+        flags=("dripfeed",),
+        numbered_flags=True,
+        success=True,
+        bare_errors=True,
+        named_rows=True,
     ),
     "rentalpanel": Manner(small_types=True),
     "json": Manner(wrapped=True, numbers=True, named_rows=True),
@@ -91,9 +98,9 @@ def _service(row: dict[str, Any], dialect: ProviderDialect, manner: Manner) -> d
     if manner.small_types:
         made["type"] = made["type"].lower().replace(" ", "_")
     for flag in _FLAGS:
-        if manner.flags == "missing":
+        if flag not in manner.flags:
             del made[flag]
-        elif manner.flags == "number":
+        elif manner.numbered_flags:
             made[flag] = int(made[flag])
     return made
 
