@@ -24,6 +24,7 @@ from gateway.jobs.balances import Balances
 from gateway.jobs.clockwork import every
 from gateway.jobs.figures import figures
 from gateway.jobs.poll import poll
+from gateway.jobs.probe import PROBE_SECONDS, probe
 from gateway.jobs.publish import Publisher
 from gateway.jobs.reconcile import brakes, reconcile
 from gateway.jobs.refresh import Schedule
@@ -31,12 +32,13 @@ from gateway.jobs.sweep import sweep
 from gateway.jobs.verify import Verification
 from gateway.metrics import Metrics
 from gateway.providers.client import ProviderClient
-from gateway.providers.selftest import self_test
+from gateway.providers.selftest import SelfTestFailed, self_test
 from gateway.providers.webhook import Consumer, Webhook
 from gateway.settings.environment import Environment
 from gateway.settings.load import Settings
 from gateway.settings.secrets import kept_secret
 from gateway.store.engine import StoreError
+from gateway.store.events import record
 from gateway.store.figures import read_figures
 from gateway.store.ids import GAP_MAX, IdBlock
 from gateway.store.outbox import want_events
@@ -145,18 +147,21 @@ class Gateway:
             found.append("on its way out")
         if self.desk.snapshot is None or not self.desk.snapshot.catalogue.services:
             found.append("no service on sale yet")
+        if self.desk.unfenced:
+            found.append(f"no order can be placed: {self.desk.unfenced}")
         if self.store.trouble or self._clock() - self.desk.beaten_at > BOOKS_SILENT_MS:
             found.append(f"the books cannot be written: {self.store.trouble or 'no sign of life'}")
         return found
 
     async def start(self) -> None:
         """Open the books, take up what a process before left, and listen; raises a GatewayError in words."""
-        await self_test()
+        await self._test_fence()
         await self.store.open()
         await self.store.migrate()
         await self._check_currency()
         await self._check_providers()
         await self.store.run(partial(want_events, wanted=self._webhook is not None))
+        await self._tell_unverified()
         await self._verification.at_start()
         await self._shelves.warm()
         self._prepare_spool()
@@ -172,6 +177,24 @@ class Gateway:
         if elsewhere:
             told = ", ".join(f"{users} in {currency}" for currency, users in elsewhere.items())
             raise WrongCurrency(f"providers.yaml says {self.currency}, but there are users with balances: {told}")
+
+    async def _test_fence(self) -> None:
+        """Refuse to place orders if the fence does not hold; what reads the books alone is served all the same."""
+        try:
+            await self_test()
+        except SelfTestFailed as error:
+            self.desk.unfenced = str(error)
+            self.metrics.placing_is(on=False)
+            log.critical("fence_broken", error=str(error), placing=False)
+
+    async def _tell_unverified(self) -> None:
+        """Say of each provider whose certificate nobody checks that whoever stands between us can read our key."""
+        for name, client in self._clients.items():
+            if client.upstream.verify_tls:
+                continue
+            log.warning("tls_unverified", provider=name, danger="anybody in between reads our key and answers for it")
+            now, why = self._clock(), f"{name} is configured with verify_tls: false"
+            await self.store.run(partial(record, "provider.tls_unverified", actor=self.desk.owner, now=now, reason=why))
 
     def _prepare_spool(self) -> None:
         """Say now, and not in the night it is needed, that verdicts could not be kept on the disk."""
@@ -233,6 +256,7 @@ class Gateway:
             pace = min(desk.paces[name] / 2000, 5.0)
             self._every(lambda pace=pace: pace, partial(poll, desk, name), "poll")  # type: ignore[misc] # a bound value
             self._every(lambda: rate.reconcile, partial(reconcile, self._resolver, name), "reconcile")
+            self._every(lambda: PROBE_SECONDS, partial(probe, desk, name), "probe")
         for name in self._enabled:
             self._every(partial(schedule.pause, name), partial(schedule.refresh, name), "refresh")
             self._every(lambda: rate.balances, partial(balances.ask, name), "balance")

@@ -31,6 +31,8 @@ REQUEST_OUTCOMES: Final = ("ok", "error", "unauthorized", "too_large", "unavaila
 CONFLICT_KINDS: Final = ("deadlock", "lock", "serialization", "statement")
 # What became of telling the consumer of an event.
 EVENT_OUTCOMES: Final = ("taken", "failed", "dead")
+# A breaker's states, each with its number as its place.
+BREAKER_STATES: Final = ("closed", "trying", "open")
 NO_ACTION: Final = "none"  # the request did not get as far as saying what it wants
 
 
@@ -84,6 +86,7 @@ class Metrics:
             registry=self.registry,
         )
         self._retries = self._counter("upstream_retries", "Reads that were asked again.", "provider")
+        self._breaker = self._gauge("breaker", "0 closed, 1 trying, 2 open.", "provider", "kind")
         self._up = self._gauge("provider_up", "1 while the provider answers `balance`.", "provider")
         self._balance = self._gauge("provider_balance", "Our balance there, in its currency.", "provider")
         self._list_age = self._gauge("catalogue_age_seconds", "Age of the provider's list in use.", "provider")
@@ -146,6 +149,10 @@ class Metrics:
     def upstream_retry(self, provider: str) -> None:
         """A read is asked again."""
         self._retries.labels(provider).inc()
+
+    def breaker_is(self, provider: str, kind: str, state: str) -> None:
+        """A provider's breaker for orders or reads has another state."""
+        self._breaker.labels(provider, kind).set(BREAKER_STATES.index(state))
 
     def provider_answered(self, provider: str, *, up: bool) -> None:
         """Whether a provider answered `balance`."""

@@ -72,7 +72,7 @@ async def add(desk: Desk, user: User, request: AddRequest) -> AddReply | ErrorRe
     if placed.attempt is None:
         desk.metrics.order_replayed()
         return reply
-    work = Job(attempt=placed.attempt, fields=new.fields, created_at=now)
+    work = Job(attempt=placed.attempt, fields=new.fields, created_at=now, others=len(new.routes) > 1)
     task = desk.spawn(dispatch(desk, placed.attempt, work), name=f"dispatch:{placed.order_id}")
     if user.answer == "immediate":
         return reply
@@ -103,7 +103,7 @@ async def _again(desk: Desk, wish: Wish, *, now: int) -> AddReply | None:
 async def _price(desk: Desk, user: User, request: AddRequest, *, fingerprint: str) -> NewOrder:
     """Find the service, read the order against it, price it, choose its routes; raises RequestError."""
     snapshot = desk.snapshot
-    if snapshot is None or not desk.placing or desk.at_work >= DISPATCHES_MAX:
+    if snapshot is None or not desk.placing or desk.unfenced or desk.at_work >= DISPATCHES_MAX:
         raise RequestError(TEXT_UNAVAILABLE)
     service = snapshot.catalogue.by_id.get(_service_id(request.service))
     if service is None:

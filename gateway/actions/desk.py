@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, TypeVar
 
+import msgspec
 import structlog
 
 from gateway.actions.conditions import Conditions
@@ -63,13 +64,16 @@ class Desk:
         # By user and fingerprint: adds that may have been stored although the books could not say so, being marked.
         self.unanswered: dict[tuple[int, str], asyncio.Task[None]] = {}
         self.placing = True  # False stops new orders, not reads
+        self.unfenced = ""  # why a request cannot be stopped before its first byte; then nothing is sent at all
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def condition(self, provider: str) -> Condition:
         """What stands in the way of a provider now."""
         if provider in self.switched_off:
             return Condition(held="switched off")
-        return self.conditions.of(provider, self.clock())
+        client = self.providers.get(provider)
+        condition = self.conditions.of(provider, self.clock())
+        return msgspec.structs.replace(condition, tripped=True) if client is not None and client.tripped else condition
 
     def first_poll_ms(self, provider: str) -> int:
         """How long after an order was accepted its panel is first asked about it, in ms."""

@@ -84,14 +84,18 @@ async def _dispatch(desk: Desk, attempt: Attempt, known: Job | None) -> Result:
 
 
 async def _send(desk: Desk, work: Job) -> Answered | None:
-    """Hand one attempt to its provider; ``None`` when the store did not let us arm it."""
+    """Hand one attempt to its provider; ``None`` when it is not ours to send, or nothing may be sent at all."""
     attempt = work.attempt
+    if desk.unfenced:
+        return None
     client = desk.providers.get(attempt.provider)
     if client is None:
         return Answered(outcome=NotSent("the provider is no longer configured"))
-    held = desk.condition(attempt.provider).held
-    if held is not None:
-        return Answered(outcome=NotSent(f"the provider is held: {held}"))
+    condition = desk.condition(attempt.provider)
+    if condition.held is not None:
+        return Answered(outcome=NotSent(f"the provider is held: {condition.held}"))
+    if condition.tripped and work.others:
+        return Answered(outcome=NotSent("the provider failed again and again, and there is another"))
     now = desk.clock()
     mark = secrets.token_hex(8)  # of this transmission: another dispatch of the attempt has another
     # The same numbers however often the attempt is taken up, should its provider want one with every order.

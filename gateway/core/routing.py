@@ -20,6 +20,7 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     """What stands in the way of a provider now; nothing by default."""
 
     held: str | None = None  # why it gets no new orders at all, e.g. "funds"
+    tripped: bool = False  # it failed again and again: the last choice, but never no choice
     services_off: frozenset[str] = frozenset()  # its services that it lately said it does not have
 
 
@@ -65,7 +66,11 @@ class Market(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan(service: Service, details: OrderDetails, market: Market) -> Plan:
-    """Choose the routes for an order of ``details``, in the service's own order of priority."""
+    """Choose the routes for an order of ``details``, in the service's own order of priority.
+
+    A provider whose breaker is open comes after all others, and is not left out: statistics alone never leave an order
+    without a route (RELIABILITY.md section 1.7).
+    """
     taken: list[PlannedRoute] = []
     passed: list[Passed] = []
     for route in service.routes:
@@ -87,6 +92,8 @@ def plan(service: Service, details: OrderDetails, market: Market) -> Plan:
                 exchange_rate=route.price.exchange_rate,
             )
         )
+    tripped = {name for name, condition in market.conditions.items() if condition.tripped}
+    taken.sort(key=lambda route: route.provider in tripped)  # stable: among themselves as the service has them
     return Plan(routes=tuple(taken), passed=tuple(passed))
 
 

@@ -24,6 +24,17 @@ async def sweep(desk: Desk) -> None:
     await desk.store.run(partial(beat, desk.owner, now=now))
     desk.beaten_at = now
     await replay(desk)
+    if not desk.unfenced:  # Otherwise they are left to a process that can send them.
+        await _take_up(desk, now=now)
+    deadline = now - desk.longest_add_ms - STALE_GRACE_MS
+    for attempt in await desk.store.read(partial(stale, now=now, deadline=deadline)):
+        if await desk.store.run(partial(doubt, attempt, actor=desk.owner, now=now)):
+            log.warning("attempt_in_doubt", order_id=attempt.order_id, attempt=attempt.id, provider=attempt.provider)
+    await desk.store.run(partial(doubt_refills, before=deadline, now=now))
+
+
+async def _take_up(desk: Desk, *, now: int) -> None:
+    """Send what was planned and not sent: by processes that are dead, and by ourselves."""
     taken = await desk.store.run(partial(take_over, desk.owner, now=now))
     for attempt in taken:
         log.info("attempt_taken_over", order_id=attempt.order_id, attempt=attempt.id, provider=attempt.provider)
@@ -33,8 +44,3 @@ async def sweep(desk: Desk) -> None:
         if attempt.order_id not in desk.dispatching and attempt not in taken:
             log.info("attempt_taken_up", order_id=attempt.order_id, attempt=attempt.id, provider=attempt.provider)
             desk.spawn(dispatch(desk, attempt), name=f"dispatch:{attempt.order_id}")
-    deadline = now - desk.longest_add_ms - STALE_GRACE_MS
-    for attempt in await desk.store.read(partial(stale, now=now, deadline=deadline)):
-        if await desk.store.run(partial(doubt, attempt, actor=desk.owner, now=now)):
-            log.warning("attempt_in_doubt", order_id=attempt.order_id, attempt=attempt.id, provider=attempt.provider)
-    await desk.store.run(partial(doubt_refills, before=deadline, now=now))

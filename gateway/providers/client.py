@@ -7,6 +7,7 @@ value.
 """
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Final, Protocol, TypeVar
 
@@ -19,6 +20,7 @@ from gateway.core.fields import HttpRequest
 from gateway.core.messages import (
     Action,
     AddRequest,
+    BalanceRequest,
     ErrorReply,
     Reply,
     Request,
@@ -28,6 +30,7 @@ from gateway.core.messages import (
 )
 from gateway.core.outcome import Evidence, NotSent, Rejected, Unknown, classify_add
 from gateway.core.requests import write_request
+from gateway.providers.breaker import Breaker, BreakerState
 from gateway.providers.limits import Gate, NoTurn, Pacer
 from gateway.providers.retry import Budget, retry_read
 from gateway.providers.said import Answered, Failed, Fenced
@@ -41,6 +44,9 @@ _BUSY: Final = (408, 425, 429)
 _SERVER_ERRORS: Final = 500
 _LONG_BYTES: Final = 64 * 1024
 _TEXTS: Final = ("text", "error", "why", "excerpt")  # where an answer keeps a panel's own words
+# The two kinds of calls that fail apart: what moves money, and reads.
+ORDERS: Final = "orders"
+READS: Final = "reads"
 # Reads of one provider at once: the poller, the balance, the list, and one to spare.
 READS_MAX: Final = 4
 
@@ -58,6 +64,10 @@ class Observer(Protocol):
         """A read is asked again."""
         ...
 
+    def breaker_is(self, provider: str, kind: str, state: BreakerState) -> None:
+        """The breaker for `orders` or for `reads` has another state."""
+        ...
+
 
 class ProviderClient:
     """One provider's client; to be closed when the provider leaves."""
@@ -72,6 +82,9 @@ class ProviderClient:
         self._orders = Gate(upstream.concurrency, pacer)
         self._budget = Budget()
         self._strike = Strike(upstream.key)
+        self._breakers = {kind: Breaker(_jitter) for kind in (ORDERS, READS)}
+        for kind in self._breakers:
+            observer.breaker_is(upstream.name, kind, BreakerState.CLOSED)
         self._under_way: set[asyncio.Task[Evidence]] = set()  # reads that go on though nobody may wait for them
 
     async def aclose(self) -> None:
@@ -81,8 +94,31 @@ class ProviderClient:
         await asyncio.gather(*self._under_way, return_exceptions=True)
         await self._reader.aclose()
 
+    @property
+    def tripped(self) -> bool:
+        """Whether orders had better go to another provider: its breaker for them is not closed."""
+        return self._breakers[ORDERS].tripped
+
+    async def probe(self) -> None:
+        """Ask for the balance if a breaker's time is over: a call that moves nothing says whether others may follow."""
+        clock = asyncio.get_running_loop().time
+        due = {kind: breaker for kind, breaker in self._breakers.items() if breaker.due(clock())}
+        if not due:
+            return
+        good = False
+        try:
+            for breaker in due.values():
+                breaker.trying()
+            good = not isinstance(await self._ask_once(BalanceRequest()), Failed)
+        finally:
+            for kind, breaker in due.items():
+                breaker.tried(good=good, now=clock())
+                self._observer.breaker_is(self.upstream.name, kind, breaker.state)
+
     async def ask(self, request: Request) -> Reply | Unreadable | Failed:
         """Read something, up to three times; any of the answers may be no news."""
+        if self._breakers[READS].tripped:
+            return self._refused(request)
         return await retry_read(
             lambda: self._ask_once(request),
             self._budget,
@@ -91,10 +127,13 @@ class ProviderClient:
 
     async def tell(self, request: Request) -> Reply | Unreadable | Failed:
         """Ask for a refill or a cancel, once; a Failed that was sent may have been heard."""
+        if self.tripped:
+            return self._refused(request)
         began = asyncio.get_running_loop().time()
         try:
             async with self._orders.turn():
                 evidence = await self._on_fresh(request, fence=_open_fence)
+            self._judge(ORDERS, evidence)
             said = self._said(request, evidence)
         except NoTurn as error:
             said = Failed(why=str(error), sent=False)
@@ -119,6 +158,7 @@ class ProviderClient:
         try:
             async with self._orders.turn():
                 evidence = self._struck(await self._on_fresh(request, fence=fence, mark=mark))
+            self._judge(ORDERS, evidence)
             there = self.upstream
             outcome = self._without_key(classify_add(evidence, there.errors, there.dialect, policy=there.policy))
             said: Answered | Fenced = Answered(outcome=outcome, exchange=self._kept(request, evidence, at=now))
@@ -140,6 +180,7 @@ class ProviderClient:
         except NoTurn as error:
             said: Reply | Unreadable | Failed = Failed(why=str(error), sent=False)
         else:
+            self._judge(READS, evidence)
             # A long list takes a tenth of a second to read; nobody else waits for that.
             long = len(evidence.body) > _LONG_BYTES
             said = await asyncio.to_thread(self._said, request, evidence) if long else self._said(request, evidence)
@@ -221,9 +262,33 @@ class ProviderClient:
             case _:
                 return said
 
+    def _judge(self, kind: str, evidence: Evidence) -> None:
+        """Tell a breaker how a call went: a connection that did not stand and a 5xx are bad, a silence is nothing."""
+        breaker = self._breakers[kind]
+        before = breaker.state
+        # A balance that is asked for while a breaker tries is judged by who asked.
+        if before is BreakerState.TRYING:
+            return
+        connected = evidence.sent or evidence.timing.fence is not None
+        if not connected or (evidence.status is not None and evidence.status >= _SERVER_ERRORS):
+            breaker.failed(asyncio.get_running_loop().time())
+        elif evidence.status is not None:
+            breaker.succeeded()
+        if breaker.state is not before:
+            self._observer.breaker_is(self.upstream.name, kind, breaker.state)
+
+    def _refused(self, request: Request) -> Failed:
+        """The answer in place of a call that an open breaker spares the provider."""
+        self._observer.upstream_call(self.upstream.name, action_of(request).value, "spared", seconds=0.0)
+        return Failed(why="it failed again and again; the breaker is open", sent=False)
+
     def _count(self, action: Action, outcome: str, began: float) -> None:
         seconds = asyncio.get_running_loop().time() - began
         self._observer.upstream_call(self.upstream.name, action.value, outcome, seconds=seconds)
+
+
+def _jitter() -> float:
+    return random.uniform(-1, 1)  # noqa: S311 - no secrecy here
 
 
 async def _open_fence() -> None:

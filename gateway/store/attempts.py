@@ -38,6 +38,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     attempt: Attempt
     fields: tuple[tuple[str, str], ...]
     created_at: int  # of the order, ms
+    others: bool = False  # whether there is a route that was not tried yet
 
 
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,9 +99,14 @@ def read_attempts(order_id: int) -> Steps[tuple[Attempt, ...]]:
 def job(attempt_id: int, order_id: int) -> Steps[Job | None]:
     """A planned attempt with what is to be sent; ``None`` when it is no longer planned."""
     locked = yield from lock_order(order_id)
-    for attempt in (yield from read_attempts(order_id)):
+    attempts = yield from read_attempts(order_id)
+    for attempt in attempts:
         if locked is not None and attempt.id == attempt_id and attempt.state is AttemptState.PLANNED:
-            return Job(attempt=attempt, fields=locked.fields, created_at=locked.created_at)
+            tried = [
+                Tried(provider=each.provider, service=each.provider_service, state=each.state) for each in attempts
+            ]
+            others = next_route(locked.routes, tried) is not None
+            return Job(attempt=attempt, fields=locked.fields, created_at=locked.created_at, others=others)
     return None
 
 

@@ -101,3 +101,18 @@ def test_plan_survives_being_stored() -> None:
     """A restarted process reads the same routes."""
     (route,) = plan(make_service(), make_details(), market()).routes
     assert msgspec.json.decode(msgspec.json.encode(route), type=PlannedRoute) == route
+
+
+def test_provider_with_an_open_breaker_is_the_last_choice_and_never_none() -> None:
+    """Statistics alone leave no order without a route."""
+    service = make_service(make_route("panel-a"), make_route("panel-b"), make_route("panel-c"))
+    currencies = dict.fromkeys(("panel-a", "panel-b", "panel-c"), "USD")
+
+    def chosen(*tripped: str) -> list[str]:
+        conditions = {name: Condition(tripped=True) for name in tripped}
+        market = Market(rate=108_000_000, conditions=conditions, currencies=currencies)
+        return [route.provider for route in plan(service, make_details(), market).routes]
+
+    assert chosen() == ["panel-a", "panel-b", "panel-c"]
+    assert chosen("panel-a") == ["panel-b", "panel-c", "panel-a"]
+    assert chosen("panel-a", "panel-b", "panel-c") == ["panel-a", "panel-b", "panel-c"]

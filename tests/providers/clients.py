@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from gateway.core.messages import AddRequest
 from gateway.core.outcome import Outcome
+from gateway.providers.breaker import BreakerState
 from gateway.providers.client import ProviderClient
 from gateway.providers.said import Fenced
 from gateway.providers.upstream import Timeouts, Upstream
@@ -20,12 +21,18 @@ class Heard:
     def __init__(self) -> None:
         self.calls: list[tuple[str, str]] = []
         self.retries = 0
+        self.breakers: list[tuple[str, str]] = []
 
     def upstream_call(self, provider: str, action: str, outcome: str, *, seconds: float) -> None:
         """Remember a call."""
         assert provider == "panel-a"
         assert seconds >= 0
         self.calls.append((action, outcome))
+
+    def breaker_is(self, provider: str, kind: str, state: BreakerState) -> None:
+        """Remember a state."""
+        assert provider == "panel-a"
+        self.breakers.append((kind, state.value))
 
     def upstream_retry(self, provider: str) -> None:
         """Count a repeat."""

@@ -1,0 +1,122 @@
+"""The client spares a provider that fails: reads at once, orders where there is another; a balance opens it again."""
+
+import asyncio
+
+import pytest
+
+from gateway.core.messages import BalanceReply, BalanceRequest, CancelRequest, ServicesRequest
+from gateway.core.outcome import NotSent, Unknown
+from gateway.providers.breaker import FAILURES_MAX, Breaker, BreakerState
+from gateway.providers.client import ORDERS, READS
+from gateway.providers.said import Failed
+from tests.providers import misdeeds
+from tests.providers.clients import BALANCE, Client, no, place
+from tests.providers.misdeeds import Line, Misdeed, misdoer, whole
+
+NOBODY = "http://127.0.0.1:1/"
+
+
+class Switched:
+    """A panel that can be mended."""
+
+    def __init__(self, broken: Misdeed, mended: Misdeed) -> None:
+        self.good = False
+        self._broken = broken
+        self._mended = mended
+
+    async def __call__(self, line: Line) -> None:
+        """As it is now."""
+        await (self._mended if self.good else self._broken)(line)
+
+
+def wait_over(client: Client, kind: str) -> Breaker:
+    """Let the time of a breaker be over: the only thing here that would take half a minute."""
+    breaker = client._breakers[kind]
+    breaker._until = asyncio.get_running_loop().time()
+    return breaker
+
+
+async def test_orders_that_cannot_connect_open_it_and_a_balance_closes_it() -> None:
+    """Refills and cancels are spared too; an order is still sent if somebody insists: it may be the last route."""
+    client = Client(NOBODY)
+    for _ in range(FAILURES_MAX):
+        assert not client.tripped
+        assert isinstance(await place(client), NotSent)
+    assert client.tripped
+    assert client.told.breakers[-1] == (ORDERS, "open")
+    said = await client.tell(CancelRequest("5"))
+    assert isinstance(said, Failed)
+    assert (said.sent, client.told.calls[-1]) == (False, ("cancel", "spared"))
+    outcome = await place(client)
+    assert isinstance(outcome, NotSent)
+    assert outcome.why.startswith("ConnectError")
+    await client.probe()
+    assert client.told.calls[-1] == ("add", "notsent")  # its time is not over: nobody was asked
+    wait_over(client, ORDERS)
+    await client.probe()
+    assert client.told.calls[-1] == ("balance", "failed")
+    assert client.told.breakers[-1] == (ORDERS, "open")
+    await client.aclose()
+
+
+async def test_server_errors_open_it_and_one_balance_is_asked_for_not_an_order() -> None:
+    """Half-open is one read; after it orders go again."""
+    panel = Switched(whole(b"<html>", b"503 Busy"), whole(BALANCE))
+    async with misdoer(panel) as there:
+        client = Client(there.url)
+        for _ in range(FAILURES_MAX):
+            assert isinstance(await place(client), Unknown)
+        assert client._breakers[ORDERS].state is BreakerState.OPEN
+        panel.good = True
+        breaker = wait_over(client, ORDERS)
+        before = len(there.heard)
+        await asyncio.gather(*(client.probe() for _ in range(5)))
+        assert [b"action=balance" in request for request in there.heard[before:]] == [True]
+        assert not breaker.tripped
+        assert client.told.breakers[-1] == (ORDERS, "closed")
+        await client.aclose()
+
+
+async def test_reads_and_orders_fail_apart() -> None:
+    """A panel whose list is broken still takes orders; its reads are spared until a balance comes."""
+    panel = Switched(whole(b"", b"500 Oops"), whole(BALANCE))
+    async with misdoer(panel) as there:
+        client = Client(there.url)
+        while not client._breakers[READS].tripped:
+            await client.ask(ServicesRequest())
+        assert not client.tripped
+        heard = len(there.heard)
+        said = await client.ask(BalanceRequest())
+        assert isinstance(said, Failed)
+        assert len(there.heard) == heard
+        panel.good = True
+        wait_over(client, READS)
+        await client.probe()
+        assert await client.ask(BalanceRequest()) == BalanceReply("5", "USD")
+        await client.aclose()
+
+
+@pytest.mark.parametrize(
+    "misdeed", [misdeeds.read_then_fin, misdeeds.read_then_silence, whole(b"{}"), whole(b"x", b"404 No")]
+)
+async def test_what_is_no_failure_of_the_line_opens_nothing(misdeed: Misdeed) -> None:
+    """A silence may hold an order and is another brake's business; a refusal is an answer."""
+    async with misdoer(misdeed) as there:
+        client = Client(there.url)
+        await asyncio.gather(*(place(client) for _ in range(2 * FAILURES_MAX)))
+        assert not client.tripped
+        await client.aclose()
+
+
+async def test_arming_that_fails_says_nothing_of_the_provider() -> None:
+    """The books are away, or somebody else has the attempt: the connection stood."""
+
+    async def broken() -> bool:
+        raise RuntimeError("the books are away")
+
+    async with misdoer(whole(BALANCE)) as there:
+        client = Client(there.url)
+        for _ in range(FAILURES_MAX):
+            await place(client, broken)
+            await place(client, no)
+        assert not client.tripped
