@@ -50,14 +50,11 @@ async def track(desk: Desk, provider: str) -> int:
     point("after", "ASKED")
     now, pace = desk.clock(), desk.paces[provider]
     silent = [due for due in dues if due.upstream_order not in said]
-    work = [
-        desk.store.run(partial(apply, due, said[due.upstream_order], provider=provider, pace=pace, now=now))
-        for due in dues
-        if due.upstream_order in said
-    ]
-    if silent:
-        work.append(desk.store.run(partial(miss, silent, pace=pace, now=now)))
-    await asyncio.gather(*work)
+    told = partial(apply, provider=provider, pace=pace, now=now, confirmations=client.upstream.refund_confirmations)
+    heard = [desk.store.run(partial(told, due, said[due.upstream_order])) for due in dues if due.upstream_order in said]
+    await asyncio.gather(*heard)
+    for order_id in await desk.store.run(partial(miss, silent, pace=pace, now=now)) if silent else ():
+        log.error("order_silent", order_id=order_id, provider=provider)
     desk.metrics.orders_tracked(provider, heard=len(dues) - len(silent), silent=len(silent))
     return len(dues)
 

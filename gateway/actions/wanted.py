@@ -48,6 +48,7 @@ def upstream_of(name: str, provider: Provider) -> Upstream:
         verify_tls=provider.verify_tls,
         errors=provider.errors,
         policy=provider.answers,
+        refund_confirmations=provider.refund_confirmations,
         same_id_seconds=float(provider.unknown.same_id_window_seconds),
     )
 

@@ -65,6 +65,7 @@ _NAMES: Final = {
     "remains": ("remains", "remain", "count_remain", "remaining"),
     "charge": ("charge", "cost", "price"),
     "currency": ("currency", "currency_code"),
+    "runs": ("runs_done", "completed_runs", "runs_completed"),
     "balance": ("balance", "balancef", "amount", "funds"),
 }
 _WRAPPERS: Final = ("data", "result", "value", "orders", "refills", "response")
@@ -203,6 +204,7 @@ def _status(order: str, value: Json, dialect: ProviderDialect) -> StatusReply | 
         start_count=start,
         remains=as_whole(_find(value, "remains", dialect), decimal_comma=dialect.decimal_comma),
         currency=(as_text(_find(value, "currency", dialect)) or "").strip().upper() or None,
+        runs=as_whole(_find(value, "runs", dialect), decimal_comma=dialect.decimal_comma),
         word="" if status is not None else word[:100],
     )
 

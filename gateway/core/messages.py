@@ -191,6 +191,7 @@ class StatusReply(msgspec.Struct, frozen=True, kw_only=True):
     start_count: int | None = None
     remains: int | None = None
     currency: str | None = None
+    runs: int | None = None  # of a drip-feed: how many are done
     word: str = ""  # the panel's own word where `status` is None
 
 

@@ -25,6 +25,7 @@ import msgspec
 from gateway.core import ledger
 from gateway.core.errors import GatewayError
 from gateway.core.messages import StatusReply, StatusWord
+from gateway.core.money import scale_of, to_units_up
 from gateway.core.refund import Bill, Owed, owed
 
 
@@ -85,6 +86,9 @@ TRANSITIONS: Final[dict[OrderState, dict[OrderEvent, OrderState]]] = {
 TERMINAL: Final = frozenset({_C, _PA, _CA, _F})
 HELD: Final = frozenset({_R, _P, _U})  # the charge is in the user's held account
 
+# A panel's own charge at the end is believed up to so many times what was agreed.
+COST_TRUSTED_MAX: Final = 2
+
 # What the user sees. An active order shows the panel's own word, kept in ``shown``.
 SHOWN: Final[dict[OrderState, StatusWord]] = {
     _R: StatusWord.PENDING,
@@ -122,6 +126,14 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     amount: int  # units of the provider's currency
 
 
+class Booked(msgspec.Struct, frozen=True, kw_only=True):
+    """What the books have as the cost of an order."""
+
+    amount: int  # units of the provider's currency
+    currency: str
+    transfers: int  # that make it up; corrections count on from here
+
+
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """What an event made of an order, and the money it moves."""
 
@@ -153,18 +165,21 @@ def step(order: Order, event: OrderEvent, *, cost: Cost | None = None) -> Step:
             return Step(order=msgspec.structs.replace(order, state=state, shown=SHOWN[state]))
 
 
-def report(order: Order, said: StatusReply, *, cost: Decimal | None = None) -> Step:
+def report(
+    order: Order, said: StatusReply, *, cost: Decimal | None = None, runs: int = 1, patient: bool = False
+) -> Step:
     """Apply what a panel said of an order; ``cost`` is what the panel asked for all of it, in its own currency.
 
+    While ``patient`` a report whose money cannot be read is put before no person yet: what is missing may still come.
     A report without a known word changes no state and no money, only a start count that was not known. On a terminal
     order it may raise a refund, or set ``review`` where it contradicts what the user was told.
     """
     known = msgspec.structs.replace(order, start_count=_start_count(order, said))
     if said.status is None:
         return Step(order=known)
-    debt = owed(Bill(charge=order.charge, quantity=order.quantity, cost=cost), said)
+    debt = owed(Bill(charge=order.charge, quantity=order.quantity, cost=cost, runs=runs), said)
     if debt is not None and debt.undelivered is None:  # what is owed cannot be read: never guess, let a person look
-        return Step(order=msgspec.structs.replace(known, review=order.review or debt.review))
+        return Step(order=known if patient else msgspec.structs.replace(known, review=order.review or debt.review))
     state = _target(order, _event(said.status, debt))
     if order.state in TERMINAL:
         return _after_terminal(known, said.status, debt)
@@ -176,6 +191,25 @@ def report(order: Order, said: StatusReply, *, cost: Decimal | None = None) -> S
         review=order.review or (debt.review if debt is not None else None),
     )
     return _pay(moved, debt)
+
+
+def unreadable(said: StatusReply, *, runs: int = 1) -> bool:
+    """Whether a report ends an order without saying how much of it is missing."""
+    debt = owed(Bill(charge=0, quantity=1, runs=runs), said)
+    return debt is not None and debt.undelivered is None
+
+
+def true_up(
+    order: Order, provider: str, booked: Booked, *, charged: Decimal, agreed: Decimal
+) -> tuple[ledger.Transfer, ...]:
+    """Correct what an order is booked to cost us by what its panel says at the end that it charged.
+
+    A figure far above what was agreed is more likely in another unit than a price: nothing is booked by it.
+    """
+    if not 0 <= charged <= agreed * COST_TRUSTED_MAX or booked.transfers == 0:
+        return ()
+    amount = to_units_up(charged, scale_of(booked.currency)) - booked.amount
+    return ledger.cost(order.id, provider, amount, currency=booked.currency, n=booked.transfers)
 
 
 def _give_up(order: Order) -> Step:

@@ -34,6 +34,7 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
     charge: int  # units, what the user paid
     quantity: int  # what the panel's ``remains`` counts against: the whole billable quantity
     cost: Decimal | None = None  # what the panel asked for all of it, in its own currency; None when not known
+    runs: int = 1  # of a drip-feed
 
 
 def owed(bill: Bill, report: StatusReply) -> Owed | None:
@@ -41,6 +42,10 @@ def owed(bill: Bill, report: StatusReply) -> Owed | None:
 
     Only Partial and Canceled owe anything; a missing or unreadable ``remains`` never makes a guess.
     """
+    done = report.runs
+    ended = report.status in {StatusWord.PARTIAL, StatusWord.CANCELED}
+    if ended and bill.runs > 1 and done is not None and 0 <= done <= bill.runs:
+        return _after_runs(bill, done)
     match report.status:
         case StatusWord.PARTIAL:
             return _after_partial(bill, report.remains)
@@ -48,6 +53,18 @@ def owed(bill: Bill, report: StatusReply) -> Owed | None:
             return _after_canceled(bill, report)
         case _:
             return None
+
+
+def _after_runs(bill: Bill, done: int) -> Owed:
+    """A drip-feed that ended early: runs are sold whole, and a panel's remains may count against one of them."""
+    if done == 0:
+        return Owed(due=bill.charge, undelivered=bill.quantity, word=StatusWord.CANCELED)
+    left = bill.runs - done
+    return Owed(
+        due=bill.charge * left // bill.runs,
+        undelivered=bill.quantity * left // bill.runs,
+        word=StatusWord.PARTIAL if left else StatusWord.COMPLETED,
+    )
 
 
 def _after_partial(bill: Bill, remains: int | None) -> Owed | None:

@@ -38,6 +38,7 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     verify_tls: bool = True
     errors: dict[str, RejectKind] = {}  # error texts of its own
     policy: Policy = USUAL  # what its answers prove, where that is not the usual
+    refund_confirmations: int = 1  # how often in a row it has to name a refund before it is paid
     same_id_seconds: float = 0.0  # so long it answers an identical add with the id of the first
 
     def __repr__(self) -> str:

@@ -66,6 +66,7 @@ class Check:
             "poll_seconds": provider.poll_seconds,
             "refresh_seconds": provider.refresh_seconds,
             "rate_per": provider.rate_per,
+            "refund_confirmations": provider.refund_confirmations,
         }
         if provider.requests_per_second is not None:
             positive["requests_per_second"] = provider.requests_per_second

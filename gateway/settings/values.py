@@ -99,6 +99,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     concurrency: int = 8  # orders on their way to it at once
     requests_per_second: Decimal | None = None  # the dialect's where it is not said
     poll_seconds: Decimal = Decimal(30)  # how often a young order is asked about
+    refund_confirmations: int = 1  # how often in a row it has to name a refund before the user gets it
     refresh_seconds: Decimal = Decimal(600)  # how often its list is fetched
     rate_per: int = 1000  # how many pieces its rates are for
     allow_private: bool = False  # whether its address may be a private one

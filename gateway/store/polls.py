@@ -1,14 +1,18 @@
 """Commands of polling: watch an order, claim what is due, apply what a panel said, choose when to ask again."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Final
 
 import msgspec
 
+from gateway.core import ledger
 from gateway.core.messages import StatusReply
-from gateway.core.order import TERMINAL, report
+from gateway.core.order import TERMINAL, Booked, Order, Step, report, true_up, unreadable
+from gateway.core.routing import PlannedRoute
 from gateway.store.engine import Query, Steps
-from gateway.store.life import lock_order, write_step
+from gateway.store.ledger import post_all
+from gateway.store.life import Locked, lock_order, write_step
 
 # How long a claim is ours: longer than one multi-status call may take.
 LEASE_MS: Final = 60_000
@@ -18,6 +22,10 @@ LATE_POLLS_MS: Final = tuple(hours * 3600 * 1000 for hours in (1, 6, 24, 72))
 # An order under way is asked again after its pace, and later the older it is, up to an hour.
 AGE_SHARE: Final = 20
 PAUSE_MAX_MS: Final = 3600 * 1000
+# How long a panel may say nothing of an order, and how long it may end one without saying how much is missing, before a
+# person is asked to look (RELIABILITY 1.9). Neither is ever a refund.
+SILENT_MS: Final = 6 * 3600 * 1000
+UNREADABLE_MS: Final = 24 * 3600 * 1000
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +37,22 @@ class Due(msgspec.Struct, frozen=True, kw_only=True):
     accepted_at: int
     terminal_at: int | None
     misses: int  # calls in a row that told nothing of it
+    silent_since: int | None = None  # ms; of the first of them
+    unreadable_since: int | None = None  # ms; since when it has ended without a word on how much is missing
+    refund_named: int | None = None  # units; the refund its panel named last, and
+    refund_times: int = 0  # how often in a row
+
+
+class _Next(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of an order until it is asked about again."""
+
+    due_at: int | None  # ms; None: never again
+    terminal_at: int | None
+    misses: int = 0
+    silent_since: int | None = None
+    unreadable_since: int | None = None
+    refund_named: int | None = None
+    refund_times: int = 0
 
 
 def watch(order_id: int, provider: str, upstream_order: str, *, due_at: int, now: int) -> Steps[None]:
@@ -52,30 +76,71 @@ def claim(provider: str, owner: str, *, limit: int, now: int) -> Steps[tuple[Due
             accepted_at=row["accepted_at"],
             terminal_at=row["terminal_at"],
             misses=row["misses"],
+            silent_since=row["silent_since"],
+            unreadable_since=row["unreadable_since"],
+            refund_named=row["refund_named"],
+            refund_times=row["refund_times"],
         )
         for row in rows
     )
     return tuple(sorted(due, key=lambda one: (one.due_at, one.order_id)))
 
 
-def apply(due: Due, said: StatusReply, *, provider: str, pace: int, now: int) -> Steps[None]:
-    """Write what a panel said of an order, pay what is owed, and choose the next time; ``pace`` is in ms."""
+def apply(  # noqa: PLR0913 - what is known of the order, of the panel and of the moment
+    due: Due, said: StatusReply, *, provider: str, pace: int, now: int, confirmations: int = 1
+) -> Steps[None]:
+    """Write what a panel said of an order, pay what is owed, and choose the next time; ``pace`` is in ms.
+
+    With ``confirmations`` above 1 a refund waits until the panel has named the same one so often in a row.
+    """
     locked = yield from lock_order(due.order_id)
     assert locked is not None, f"poll of order {due.order_id}, which does not exist"
-    cost = next((route.cost for route in locked.routes if route.provider == provider), None)
-    made = report(locked.order, said, cost=cost)
+    route = next((route for route in locked.routes if route.provider == provider), None)
+    runs = _runs(locked)
+    since = (due.unreadable_since or now) if unreadable(said, runs=runs) else None
+    patient = since is not None and now - since < UNREADABLE_MS
+    made = report(locked.order, said, cost=None if route is None else route.cost, runs=runs, patient=patient)
+    if made.order.refunded > locked.order.refunded and confirmations > 1:
+        times = due.refund_times + 1 if due.refund_named == made.order.refunded else 1
+        if times < confirmations:
+            seen = _Next(
+                due_at=now + pace, terminal_at=due.terminal_at, refund_named=made.order.refunded, refund_times=times
+            )
+            yield from _schedule(due, seen)
+            return
     yield from write_step(locked.order, made, actor=f"provider:{provider}", reason=_told(said), now=now)
     terminal_at = due.terminal_at
     if terminal_at is None and made.order.state in TERMINAL:
         terminal_at = now
-    yield from _schedule(due, next_poll(due.accepted_at, terminal_at, pace=pace, now=now), terminal_at, misses=0)
+    if terminal_at is not None and route is not None:
+        yield from _true_up(made.order, route, said, now)
+    due_at = next_poll(due.accepted_at, terminal_at, pace=pace, now=now)
+    yield from _schedule(due, _Next(due_at=due_at, terminal_at=terminal_at, unreadable_since=since))
 
 
-def miss(dues: Sequence[Due], *, pace: int, now: int) -> Steps[None]:
-    """Nothing was heard of these orders: no news, ask again after a pause that grows."""
-    for due in dues:
+def miss(dues: Sequence[Due], *, pace: int, now: int) -> Steps[tuple[int, ...]]:
+    """Nothing was heard of these orders: no news, ask again after a pause that grows.
+
+    Answers the orders that are put before a person now, because their panel has said nothing of them for hours. They
+    are refunded nothing: a panel that does not know an order today has been seen to know it tomorrow.
+    """
+    told: list[int] = []
+    for due in sorted(dues, key=lambda one: one.order_id):
+        silent_since = due.silent_since or now
+        if now - silent_since >= SILENT_MS and (yield from _put_before_a_person(due.order_id, now)):
+            told.append(due.order_id)
         pause = min(pace * 2 ** min(due.misses + 1, 10), PAUSE_MAX_MS)
-        yield from _schedule(due, now + pause, due.terminal_at, misses=due.misses + 1)
+        after = _Next(
+            due_at=now + pause,
+            terminal_at=due.terminal_at,
+            misses=due.misses + 1,
+            silent_since=silent_since,
+            unreadable_since=due.unreadable_since,
+            refund_named=due.refund_named,
+            refund_times=due.refund_times,
+        )
+        yield from _schedule(due, after)
+    return tuple(told)
 
 
 def poll_soon(order_id: int, *, due_at: int) -> Steps[None]:
@@ -90,13 +155,38 @@ def next_poll(accepted_at: int, terminal_at: int | None, *, pace: int, now: int)
     return now + min(max(pace, (now - accepted_at) // AGE_SHARE), PAUSE_MAX_MS)
 
 
-def _schedule(due: Due, due_at: int | None, terminal_at: int | None, *, misses: int) -> Steps[None]:
-    if due_at is None:
+def _schedule(due: Due, after: _Next) -> Steps[None]:
+    if after.due_at is None:
         yield Query("poll_drop", {"order_id": due.order_id})
         return
-    yield Query(
-        "poll_schedule", {"order_id": due.order_id, "due_at": due_at, "terminal_at": terminal_at, "misses": misses}
-    )
+    yield Query("poll_schedule", {"order_id": due.order_id, **msgspec.structs.asdict(after)})
+
+
+def _true_up(order: Order, route: PlannedRoute, said: StatusReply, now: int) -> Steps[None]:
+    """Book what the panel says it charged in the end, where that is not what is booked already."""
+    if said.charge is None or said.currency not in {None, route.currency}:
+        return
+    costs = ledger.costs(route.provider, route.currency)
+    row = (yield Query("order_costs", {"order_id": order.id, "costs": costs}))[0]
+    booked = Booked(amount=row["amount"], currency=route.currency, transfers=row["transfers"])
+    found = true_up(order, route.provider, booked, charged=Decimal(said.charge), agreed=route.cost)
+    yield from post_all(found, now)
+
+
+def _put_before_a_person(order_id: int, now: int) -> Steps[bool]:
+    """Say on an order that its panel is silent; False when there is something to look at already."""
+    locked = yield from lock_order(order_id)
+    if locked is None or locked.order.review is not None:
+        return False
+    after = msgspec.structs.replace(locked.order, review="its panel has said nothing of it for hours")
+    yield from write_step(locked.order, Step(order=after), actor="gateway", reason="no news", now=now)
+    return True
+
+
+def _runs(locked: Locked) -> int:
+    """Of a drip-feed; 1 for any other order."""
+    runs = dict(locked.fields).get("runs", "")
+    return int(runs) if runs.isascii() and runs.isdigit() and 0 < len(runs) < 10 else 1
 
 
 def _told(said: StatusReply) -> str:

@@ -12,6 +12,7 @@ from gateway.core.order import (
     SHOWN,
     TERMINAL,
     TRANSITIONS,
+    Booked,
     Cost,
     IllegalStep,
     Order,
@@ -19,6 +20,8 @@ from gateway.core.order import (
     OrderState,
     report,
     step,
+    true_up,
+    unreadable,
 )
 
 ORDER = Order(id=3, user_id=7, currency="USD", charge=1000, quantity=100)
@@ -156,6 +159,47 @@ def test_unreadable_remains_is_never_guessed() -> None:
     assert made.order.review is not None
     again = report(made.order, said(StatusWord.PARTIAL))
     assert again.order.review == made.order.review
+
+
+def test_unreadable_remains_may_still_come() -> None:
+    """While there is patience nobody is bothered by it; later a figure is taken as if it had come at once."""
+    made = report(active(), said(StatusWord.PARTIAL), patient=True)
+    assert (made.order.state, made.order.review, made.transfers) == (OrderState.ACTIVE, None, ())
+    assert report(made.order, said(StatusWord.PARTIAL, 40)).order.refunded == 400
+    assert unreadable(said(StatusWord.PARTIAL))
+    assert not any(unreadable(said(word)) for word in (StatusWord.CANCELED, StatusWord.COMPLETED, None))
+    assert not unreadable(said(StatusWord.PARTIAL, runs=2), runs=5)
+
+
+def test_dripfeed_is_refunded_by_runs() -> None:
+    """Three of five runs were never done: three fifths of the charge."""
+    made = report(active(), said(StatusWord.CANCELED, 5, runs=2), runs=5)
+    assert (made.order.state, made.order.refunded, made.order.remains) == (OrderState.PARTIAL, 600, 60)
+
+
+@pytest.mark.parametrize(
+    ("charged", "booked", "moved"),
+    [
+        ("0.3", 50_000_000, ("cost:panel-a:EUR", 20_000_000)),
+        ("0.6", 50_000_000, ("provider:panel-a:EUR", 10_000_000)),
+        ("0.5", 50_000_000, None),
+        ("0", 50_000_000, ("cost:panel-a:EUR", 50_000_000)),
+        ("-0.1", 50_000_000, None),
+        ("30", 50_000_000, None),
+    ],
+    ids=["less", "more", "as agreed", "nothing", "below nought", "in another unit"],
+)
+def test_cost_is_trued_up_by_what_the_panel_charged(
+    charged: str, booked: int, moved: tuple[str, int] | None
+) -> None:  # fmt: skip
+    """The difference is booked under the next number; a figure that can be no price is not."""
+    held = Booked(amount=booked, currency="EUR", transfers=3)
+    made = true_up(active(), "panel-a", held, charged=Decimal(charged), agreed=Decimal("0.5"))
+    assert [(each.tx_key, each.source, each.amount) for each in made] == (
+        [] if moved is None else [("cost:3:3", *moved)]
+    )
+    nothing = Booked(amount=0, currency="EUR", transfers=0)
+    assert true_up(active(), "panel-a", nothing, charged=Decimal(charged), agreed=Decimal("0.5")) == ()
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,30 @@ def test_report_owes_what_the_table_says(
     assert (found.due, found.undelivered, found.word, found.review is not None) == expected
 
 
+@pytest.mark.parametrize(
+    ("word", "done", "remains", "expected"),
+    [
+        (CANCELED, 1, 9, (800, 80, PARTIAL)),
+        (PARTIAL, 2, 0, (600, 60, PARTIAL)),
+        (CANCELED, 0, None, (1000, 100, CANCELED)),
+        (CANCELED, 5, None, (0, 0, COMPLETED)),
+        (CANCELED, 9, None, (1000, 100, CANCELED)),
+        (CANCELED, None, 20, (1000, 100, CANCELED)),
+        (PARTIAL, None, 20, (200, 20, PARTIAL)),
+    ],
+    ids=["one of five", "two of five", "none", "all", "more than there are", "not said", "not said, partial"],
+)
+def test_dripfeed_owes_the_runs_that_were_not_done(
+    word: StatusWord, done: int | None, remains: int | None, expected: tuple[int, int, StatusWord]
+) -> None:
+    """Where the panel says how many runs are done they count, not a remains that may be of one run."""
+    bill = Bill(charge=1000, quantity=100, cost=Decimal("0.50"), runs=5)
+    found = owed(bill, StatusReply(status=word, remains=remains, runs=done))
+    assert found is not None
+    assert (found.due, found.undelivered, found.word) == expected
+    assert owed(bill, StatusReply(status=COMPLETED, runs=1)) is None
+
+
 @pytest.mark.parametrize("word", [StatusWord.PENDING, StatusWord.PROCESSING, StatusWord.IN_PROGRESS, COMPLETED, None])
 def test_every_other_report_owes_nothing(word: StatusWord | None) -> None:
     """Only Partial and Canceled are about money."""

@@ -11,10 +11,18 @@ UPDATE polls SET lease_owner = :owner, lease_until = :lease_until WHERE order_id
   SELECT order_id FROM polls WHERE provider = :provider AND due_at <= :now AND lease_until < :now
   ORDER BY due_at, order_id LIMIT :limit {FOR_UPDATE} {SKIP_LOCKED})
   AND due_at <= :now AND lease_until < :now
-RETURNING order_id, upstream_order, due_at, accepted_at, terminal_at, misses
+RETURNING order_id, upstream_order, due_at, accepted_at, terminal_at, misses, silent_since, unreadable_since, refund_named, refund_times
 
 -- name: poll_schedule
-UPDATE polls SET due_at = :due_at, lease_until = 0, misses = :misses, terminal_at = :terminal_at WHERE order_id = :order_id
+UPDATE polls SET due_at = :due_at, lease_until = 0, misses = :misses, terminal_at = :terminal_at, silent_since = :silent_since,
+       unreadable_since = :unreadable_since, refund_named = :refund_named, refund_times = :refund_times
+WHERE order_id = :order_id
+
+-- name: order_costs
+-- What an order is booked to cost us in all, and in how many transfers; what went to losses is not among them.
+SELECT COUNT(*) AS transfers, CAST(COALESCE(SUM(CASE WHEN d.code = :costs THEN t.amount ELSE -t.amount END), 0) AS BIGINT) AS amount
+FROM transfers t JOIN accounts s ON s.id = t.source_id JOIN accounts d ON d.id = t.dest_id
+WHERE t.order_id = :order_id AND t.kind = 'cost' AND (d.code = :costs OR s.code = :costs)
 
 -- name: poll_soon
 -- Something was asked of the panel about this order: look soon.
