@@ -113,7 +113,7 @@ def apply(  # noqa: PLR0913 - what is known of the order, of the panel and of th
     if terminal_at is None and made.order.state in TERMINAL:
         terminal_at = now
     if terminal_at is not None and route is not None:
-        yield from _true_up(made.order, route, said, now)
+        yield from _true_up(made.order, route, said, now=now)
     due_at = next_poll(due.accepted_at, terminal_at, pace=pace, now=now)
     yield from _schedule(due, _Next(due_at=due_at, terminal_at=terminal_at, unreadable_since=since))
 
@@ -162,7 +162,7 @@ def _schedule(due: Due, after: _Next) -> Steps[None]:
     yield Query("poll_schedule", {"order_id": due.order_id, **msgspec.structs.asdict(after)})
 
 
-def _true_up(order: Order, route: PlannedRoute, said: StatusReply, now: int) -> Steps[None]:
+def _true_up(order: Order, route: PlannedRoute, said: StatusReply, *, now: int) -> Steps[None]:
     """Book what the panel says it charged in the end, where that is not what is booked already."""
     if said.charge is None or said.currency not in {None, route.currency}:
         return
