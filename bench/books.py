@@ -2,7 +2,8 @@
 
 The books are made here, row by row as a busy house would have left them: users, orders in every state, attempts, and
 the transfers of each. They are written past the commands, for those would take an hour; that they are sound is what
-the verification itself then says.
+the verification itself then says. With --start all orders are open and of the last hours, and what is measured is how
+long a gateway takes to start on them.
 """
 
 import argparse
@@ -19,12 +20,19 @@ from typing import Final
 
 import asyncpg
 
+from gateway.app import Gateway
+from gateway.logs import configure_logs
+from gateway.settings.load import load_settings
 from gateway.store.engine import Store
 from gateway.store.store import open_store
 from gateway.store.verify import verify
 
 START: Final = 1_700_000_000_000
 DAY_MS: Final = 24 * 3600 * 1000
+# A provider nobody reaches: what is measured is the books' part of a start.
+PROVIDERS_FILE: Final = (
+    "version: 1\nproviders:\n  panel-a: {url: 'http://127.0.0.1:1/', key: '${ENV:BENCH_KEY}', allow_private: true}\n"
+)
 USERS: Final = 2_000
 PROVIDERS: Final = ("panel-a", "panel-b", "panel-c")
 DEPOSIT: Final = 10**12
@@ -39,6 +47,8 @@ COLUMNS: Final = {
 }
 # What became of an order, and how many in a hundred.
 FATES: Final = {"completed": 62, "active": 12, "partial": 8, "canceled": 6, "failed": 8, "reserved": 2, "unknown": 2}
+# The same for a start: all of them open, and all of the last day, which is what a start verifies.
+OPEN: Final = {"active": 95, "unknown": 5}
 ACCEPTED: Final = frozenset({"completed", "active", "partial", "canceled"})
 Rows = dict[str, list[Sequence[object]]]
 
@@ -46,9 +56,11 @@ Rows = dict[str, list[Sequence[object]]]
 class Books:
     """Sound books of any size, in pieces that fit in memory."""
 
-    def __init__(self, orders: int, seed: int = 1) -> None:
-        self._chance = random.Random(seed)
+    def __init__(self, orders: int, *, fates: dict[str, int], began: int) -> None:
+        self._chance = random.Random(1)
         self._orders = orders
+        self._fates = fates
+        self._began = began  # ms
         self._balances: dict[int, int] = {}
         self._next = {"transfers": 1, "attempts": 1}
         self._house: dict[str, int] = {}
@@ -61,7 +73,7 @@ class Books:
             rows: Rows = {name: [] for name in ("orders", "attempts", "transfers")}
             for n in range(first, min(first + size, self._orders)):
                 number += self._chance.randint(1, 20)
-                self._order(rows, number, START + n * 100)
+                self._order(rows, number, self._began + n * 100)
             yield rows
 
     def balances(self) -> list[tuple[int, int]]:
@@ -81,7 +93,7 @@ class Books:
             rows["accounts"].append((self._house[code], code, None, "USD", 0, 0))
         for user in range(1, USERS + 1):
             avail, held = 2 * user - 1, 2 * user
-            rows["users"].append((user, f"user-{user}", "USD", avail, held, START))
+            rows["users"].append((user, f"user-{user}", "USD", avail, held, self._began))
             rows["accounts"].append((avail, f"user:{user}:avail", user, "USD", 1, 0))
             rows["accounts"].append((held, f"user:{user}:held", user, "USD", 1, 0))
             self._move(
@@ -93,7 +105,7 @@ class Books:
         user = self._chance.randint(1, USERS)
         avail, held = 2 * user - 1, 2 * user
         charge, quantity = self._chance.randint(1_000, 10_000_000), 1000
-        state = self._chance.choices([*FATES], [*FATES.values()])[0]
+        state = self._chance.choices([*self._fates], [*self._fates.values()])[0]
         provider = self._chance.choice(PROVIDERS)
         refunded = {"partial": charge * 400 // quantity, "canceled": charge}.get(state, 0)
         rows["orders"].append(
@@ -165,9 +177,9 @@ class Books:
         self._balances[dest] = self._balances.get(dest, 0) + amount
 
 
-async def make_books(database_url: str, orders: int) -> None:
-    """Fill an empty, migrated database."""
-    books = Books(orders)
+async def make_books(database_url: str, orders: int, *, fates: dict[str, int] = FATES, began: int = START) -> None:
+    """Fill an empty, migrated database with orders, a tenth of a second apart from `began` (ms) on."""
+    books = Books(orders, fates=fates, began=began)
     if database_url.startswith("sqlite"):
         await asyncio.to_thread(_fill_sqlite, Path(database_url.removeprefix("sqlite:///")), books)
         return
@@ -215,15 +227,34 @@ async def measure(store: Store) -> str:
     return "\n".join(lines)
 
 
-async def _main(database_url: str, orders: int) -> None:
+async def measure_start(database_url: str, folder: Path) -> str:
+    """From nothing to serving, with the books as they are, three times."""
+    file = folder / "providers.yaml"
+    file.write_text(PROVIDERS_FILE)
+    environ = {"GATEWAY_DATA_DIR": str(folder), "GATEWAY_DATABASE_URL": database_url, "BENCH_KEY": "k"}
+    settings = load_settings({**environ, "GATEWAY_PORT": "0", "GATEWAY_METRICS_PORT": "0"}, file)
+    lines = []
+    for _ in range(3):
+        gateway = Gateway(settings)
+        began = time.perf_counter()
+        await gateway.start()
+        lines.append(f"started in {time.perf_counter() - began:.2f} s, placing: {gateway.desk.placing}")
+        await gateway.stop()
+    return "\n".join(lines)
+
+
+async def _main(database_url: str, orders: int, folder: Path, *, start: bool) -> None:
     store = open_store(database_url)
     await store.open()
     try:
         await store.migrate()
         began = time.perf_counter()
-        await make_books(database_url, orders)
+        if start:
+            await make_books(database_url, orders, fates=OPEN, began=time.time_ns() // 1_000_000 - orders * 100)
+        else:
+            await make_books(database_url, orders)
         print(f"made in {time.perf_counter() - began:.1f} s", flush=True)
-        print(await measure(store))
+        print(await (measure_start(database_url, folder) if start else measure(store)))
     finally:
         await store.close()
 
@@ -233,9 +264,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--orders", type=int, default=300_000)
     parser.add_argument("--database", help="an empty postgresql://… database; SQLite in a temporary folder otherwise")
+    parser.add_argument(
+        "--start", action="store_true", help="open orders of the last hours, and how long a start takes"
+    )
     chosen = parser.parse_args()
+    configure_logs("error", "console")
     with tempfile.TemporaryDirectory(prefix="gateway-books-") as folder:
-        asyncio.run(_main(chosen.database or f"sqlite:///{folder}/books.db", chosen.orders))
+        url = chosen.database or f"sqlite:///{folder}/books.db"
+        asyncio.run(_main(url, chosen.orders, Path(folder), start=chosen.start))
 
 
 if __name__ == "__main__":
