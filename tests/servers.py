@@ -181,6 +181,17 @@ class ValkeyServer:
         self._program.stop(signal.SIGTERM)
 
 
+def contained(*command: str) -> list[str]:
+    """A server's command, so that it sees an ordinary user and ends with us."""
+    return [*_as_ordinary_user(), *_DIES_WITH_US, *command]
+
+
+def taken(port: int) -> bool:
+    """Whether somebody listens on a port of ours."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 _INITDB = [
     "--username=gateway",
     "--auth=trust",  # Loopback, invented data, one session.

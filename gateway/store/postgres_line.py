@@ -228,6 +228,8 @@ def translate(error: BaseException) -> StoreError:
         return ConstraintBroken(str(error))
     if isinstance(error, (*CONFLICTS, asyncpg.QueryCanceledError)):
         return StoreBusy(f"a lock did not come free in time: {error}")
+    if "unsupported startup parameter" in str(error):  # In PgBouncer's words; the code is one for many things.
+        return StoreUnavailable(f"a pooler stands in between, say so with ?pgbouncer=transaction in the URL: {error}")
     if isinstance(error, SERVER_AWAY):
         return StoreUnavailable(f"PostgreSQL is away: {str(error) or type(error).__name__}")
     return StoreError(str(error))
