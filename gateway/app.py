@@ -221,6 +221,7 @@ class Gateway:
         for job in self._jobs:
             job.cancel()
         await asyncio.gather(*self._jobs, return_exceptions=True)
+        await self._verification.stop()
         left = await self.desk.drain(self._settings.environment.drain_seconds)
         try:
             await self._resolver.close()

@@ -18,8 +18,9 @@ from typing import Final
 import structlog
 
 from gateway.actions.desk import Desk
+from gateway.core.errors import GatewayError
 from gateway.store.engine import StoreError, StoreUnavailable
-from gateway.store.verify import Found, Invariant, in_words, verify
+from gateway.store.verify import Found, Invariant, Progress, in_words, verify
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +33,10 @@ WHOLE_SECONDS_MAX: Final = 60.0
 STOPPED_SHARE: Final = 10
 # Rows of one invariant in a log line; `gateway ledger verify` lists more.
 ROWS_LOGGED_MAX: Final = 20
+
+
+class Stopped(GatewayError):
+    """The process ends: a verification under way is given up between two slices."""
 
 
 class Verification:
@@ -47,6 +52,7 @@ class Verification:
         self._whole_at = 0  # when it was, ms
         self._pause = stopped_pause
         self._first: asyncio.Task[None] | None = None
+        self._ended = False
 
     async def at_start(self) -> None:
         """Verify the last day and wait for it, at most START_SECONDS_MAX; raises StoreError where it is unreadable."""
@@ -69,6 +75,13 @@ class Verification:
         self._pause = stopped if self._stopped else self._usual_pause
         return None
 
+    async def stop(self) -> None:
+        """Give up what is under way: a process that ends does not wait for a thread that reads all of the books."""
+        self._ended = True
+        if self._first is not None:
+            self._first.cancel()
+            await asyncio.gather(self._first, return_exceptions=True)
+
     def pause(self) -> float:
         """Seconds until the next run."""
         return self._pause
@@ -78,7 +91,7 @@ class Verification:
         began = loop.time()
         since = None if whole else desk.clock() - DAY_MS
         try:
-            found = await desk.store.read_at_length(partial(verify, since=since))
+            found = await desk.store.read_at_length(partial(verify, since=since, listener=self._heard))
         except StoreUnavailable:
             raise  # The books are away: nothing can be ordered either, and the next run comes.
         except StoreError as error:
@@ -92,6 +105,11 @@ class Verification:
         counts = {each.value: found.counts.get(each, 0) for each in Invariant}
         desk.metrics.books_verified(counts, whole=whole, at_seconds=desk.clock() / 1000)
         self._judge(found, seconds)
+
+    def _heard(self, progress: Progress) -> None:
+        """Called after each slice, in the reading thread."""
+        if self._ended:
+            raise Stopped(f"after {progress.done} {progress.part}")
 
     def _judge(self, found: Found, seconds: float) -> None:
         told = {"orders": found.orders, "transfers": found.transfers, "seconds": round(seconds, 3)}

@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from structlog.testing import capture_logs
 
 from gateway.app import Gateway, Pace
+from gateway.jobs.verify import Stopped, Verification
 from gateway.settings.load import Settings
 from gateway.store.verify import Invariant
 from tests.gateway_process import House, house_settings, running_house
@@ -115,3 +117,14 @@ async def test_every_invariant_is_a_series_from_the_start(tmp_path: Path) -> Non
     async with running_house(house_settings(tmp_path)) as house:
         for invariant in Invariant:
             assert await metric(house, f'gateway_books_violations{{invariant="{invariant}"}}') == "0.0"
+
+
+async def test_verification_ends_with_its_process(tmp_path: Path) -> None:
+    """A run under way is given up at the next slice, so that a stop does not wait for all of the books."""
+    async with running_house(house_settings(tmp_path)) as house:
+        await house.user()
+        verification = Verification(house.gateway.desk, pause=1, stopped_pause=1)
+        await verification.stop()
+        with pytest.raises(Stopped, match="after 1 transfers"):
+            await verification.run()
+        assert house.gateway.desk.placing
