@@ -52,6 +52,10 @@ _TOO_LARGE: Final = write_reply(ErrorReply(TEXT_INCORRECT_REQUEST))
 _INVALID_KEY: Final = write_reply(ErrorReply(TEXT_INVALID_KEY))
 
 
+class _Left(Exception):
+    """The caller is gone before its body was whole."""
+
+
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
     """What is sent back, and what is counted of it."""
 
@@ -126,6 +130,8 @@ class Endpoint:
                 body = await _read_body(receive, scope["headers"]) if len(query) <= QUERY_MAX else None
         except TimeoutError:
             return Answered(body=_TOO_LARGE, outcome="error", status=408, headers=((b"connection", b"close"),))
+        except _Left:  # Half a body is no wish: `quantity=100` may have been going to be `quantity=10000`.
+            return Answered(body=_TOO_LARGE, outcome="error", status=400, headers=((b"connection", b"close"),))
         if body is None:
             return Answered(body=_TOO_LARGE, outcome="too_large", status=413, headers=((b"connection", b"close"),))
         http = HttpRequest(method=method, query=query, headers=tuple(headers), body=body)
@@ -184,7 +190,10 @@ def _unavailable(action: Action | None) -> Answered:
 
 
 async def _read_body(receive: Receive, headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
-    """The whole body, or None when it is over the cap; nothing of a body announced as too large is read."""
+    """The whole body, or None when it is over the cap; nothing of a body announced as too large is read.
+
+    Raises _Left when the rest of it will never come.
+    """
     for name, value in headers:
         if name == b"content-length" and (not value.isdigit() or int(value[:20]) > BODY_MAX):
             return None
@@ -193,7 +202,7 @@ async def _read_body(receive: Receive, headers: Iterable[tuple[bytes, bytes]]) -
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            return b"".join(parts)
+            raise _Left
         part = message.get("body", b"")
         size += len(part)
         if size > BODY_MAX:
