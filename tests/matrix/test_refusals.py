@@ -23,7 +23,7 @@ NEXT_ROUTE = (
 USERS_OWN = {
     "Bad link, dear panel-a-key": "Incorrect link",
     "Quantity less than minimal 200": "Incorrect quantity",
-    "Incorrect hashtag": "Incorrect request",
+    "Incorrect hashtag": "Incorrect hashtag",
 }
 
 

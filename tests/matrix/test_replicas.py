@@ -110,7 +110,7 @@ async def test_n3_replica_without_panels_leaves_orders_to_the_other(trial: Trial
         began = time.monotonic()
         gone_out = await trial.add(at_b, LINK + "b")
         await status_of(at_b, gone_out["order"], "Completed")
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15
         assert (await at_b("status", order=waiting["order"]))["status"] == "Pending"
         for side in (trial.a, trial.b):
             side.proxy.heal()
