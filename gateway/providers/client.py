@@ -36,7 +36,7 @@ from gateway.providers.retry import Budget, retry_read
 from gateway.providers.said import Answered, Failed, Fenced
 from gateway.providers.strike import Strike
 from gateway.providers.upstream import REPLY_BYTES_MAX, SERVICES_BYTES_MAX, Upstream
-from gateway.providers.wire import Closed, Fence, Limits, exchange, open_transport, tls_context
+from gateway.providers.wire import Closed, Fence, Limits, Opening, exchange, open_transport, tls_context
 
 _REDIRECTS: Final = range(300, 400)
 _CLIENT_ERRORS: Final = 400
@@ -72,11 +72,12 @@ class Observer(Protocol):
 class ProviderClient:
     """One provider's client; to be closed when the provider leaves."""
 
-    def __init__(self, upstream: Upstream, observer: Observer) -> None:
+    def __init__(self, upstream: Upstream, observer: Observer, *, opening: Opening = open_transport) -> None:
         self.upstream = upstream
         self._observer = observer
+        self._opening = opening
         self._tls = tls_context(upstream)
-        self._reader = open_transport(upstream, connections=READS_MAX + 2, keep=True, tls=self._tls)
+        self._reader = opening(upstream, connections=READS_MAX + 2, keep=True, tls=self._tls)
         pacer = Pacer(upstream.requests_per_second)
         self._reads = Gate(READS_MAX, pacer)
         self._orders = Gate(upstream.concurrency, pacer)
@@ -206,7 +207,7 @@ class ProviderClient:
         """One exchange on a connection of its own: nothing sent on it can meet a server's idle close."""
         times = self.upstream.timeouts
         limits = Limits(connect=times.connect, write=times.write, total=times.total, bytes_max=REPLY_BYTES_MAX)
-        transport = open_transport(self.upstream, connections=1, keep=False, tls=self._tls)
+        transport = self._opening(self.upstream, connections=1, keep=False, tls=self._tls)
         try:
             return await exchange(transport, self.upstream, self._written(request, mark), limits=limits, fence=fence)
         finally:

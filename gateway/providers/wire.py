@@ -11,7 +11,7 @@ import logging
 import ssl
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import httpcore
 import httpx
@@ -68,6 +68,16 @@ def open_transport(
         network_backend=GuardedBackend(allow_private=upstream.allow_private),
     )
     return transport
+
+
+class Opening(Protocol):
+    """Makes a transport for one provider: httpx's own, `open_transport`, or another that passes the same misdeeds."""
+
+    def __call__(
+        self, upstream: Upstream, *, connections: int, keep: bool, tls: ssl.SSLContext
+    ) -> httpx.AsyncBaseTransport:
+        """See `open_transport`."""
+        ...
 
 
 def tls_context(upstream: Upstream) -> ssl.SSLContext:
@@ -243,4 +253,13 @@ async def _read(response: httpx.Response, seen: _Seen, bytes_max: int) -> None:
 def _in_words(error: Exception, limits: Limits) -> str:
     if isinstance(error, TimeoutError):
         return f"no whole answer within {limits.total:g} s"
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    said = str(error) or _reason(error)
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def _reason(error: BaseException) -> str:
+    """What an error was made from, in its words: httpx hands some on without any."""
+    cause = error.__cause__ or error.__context__
+    if cause is None:
+        return ""
+    return str(cause) or _reason(cause) or type(cause).__name__

@@ -9,6 +9,7 @@ from gateway.providers.breaker import BreakerState
 from gateway.providers.client import ProviderClient
 from gateway.providers.said import Fenced
 from gateway.providers.upstream import Timeouts, Upstream
+from gateway.providers.wire import Opening, open_transport
 
 ORDER = AddRequest(service="101", fields=(("link", "https://social.example/1"), ("quantity", "100")))
 NOW = 1_700_000_000_000
@@ -43,7 +44,7 @@ class Heard:
 class Client(ProviderClient):
     """A client of a test, with what it told."""
 
-    def __init__(self, url: str, **changes: object) -> None:
+    def __init__(self, url: str, *, opening: Opening = open_transport, **changes: object) -> None:
         self.told = Heard()
         values: dict[str, object] = {
             "timeouts": Timeouts(connect=0.5, write=0.5, total=0.5, total_read=0.5),
@@ -53,7 +54,7 @@ class Client(ProviderClient):
             **changes,
         }
         there = Upstream(name="panel-a", url=url, currency="USD", **values)  # type: ignore[arg-type] # by name
-        super().__init__(there, self.told)
+        super().__init__(there, self.told, opening=opening)
 
 
 async def yes() -> bool:

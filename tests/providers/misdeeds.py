@@ -20,6 +20,10 @@ class Line:
         self._writer = writer
         self._heard = heard
 
+    async def read_head(self) -> None:
+        """Read the head of a request, and leave its body."""
+        await self._reader.readuntil(b"\r\n\r\n")
+
     async def read_all(self) -> None:
         """Read the whole request, and remember it."""
         head = await self._reader.readuntil(b"\r\n\r\n")
@@ -127,6 +131,32 @@ async def read_then_silence(line: Line) -> None:
     """Read everything, never answer."""
     await line.read_all()
     await asyncio.sleep(60)
+
+
+async def head_then_rst(line: Line) -> None:
+    """Read the head, reset."""
+    await line.read_head()
+    line.reset()
+
+
+async def early_400(line: Line) -> None:
+    """Answer and close before the body was read, as a server with a size limit does."""
+    await line.read_head()
+    await line.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    line.reset()
+
+
+async def close_when_idle(line: Line) -> None:
+    """Answer, keep the connection, and close it while nobody uses it."""
+    await line.read_all()
+    await line.send(b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n" + GOOD)
+
+
+async def close_at_the_second(line: Line) -> None:
+    """Answer the first request of a connection; read the second, and close."""
+    await line.read_all()
+    await line.send(b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n" + GOOD)
+    await line.read_all()
 
 
 async def never_read(_: Line) -> None:
