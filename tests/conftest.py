@@ -151,3 +151,17 @@ async def house(world: World) -> AsyncIterator[House]:
     async with running_house(world.settings()) as running:
         await on_sale(running)
         yield running
+
+
+@pytest.fixture
+async def both(database_url: str, tmp_path: Path) -> AsyncIterator[World]:
+    """Two panels and a database, each kind in its turn."""
+    async with simulated_panel(tmp_path, "panel-a") as a, simulated_panel(tmp_path, "panel-b") as b:
+        yield World(a, b, tmp_path, {"database_url": database_url})
+
+
+@pytest.fixture
+async def panels(tmp_path: Path) -> AsyncIterator[World]:
+    """Two panels and books on SQLite: what the databases do differently is tests/store's matter."""
+    async with simulated_panel(tmp_path, "panel-a") as a, simulated_panel(tmp_path, "panel-b") as b:
+        yield World(a, b, tmp_path, {})

@@ -22,6 +22,7 @@ from gateway.store.spool import Spool
 from tests.panel_process import SimulatedPanel
 
 NOW = 1_700_000_000_000
+NO_RULES = UnknownRules()
 NOBODY = "http://127.0.0.1:1/api/v2"  # where nothing listens
 
 
@@ -48,6 +49,7 @@ def make_desk(
     decimal_comma: bool = False,
     folder: Path = Path(os.devnull),
     owner: str = "me",
+    rules: UnknownRules = NO_RULES,
 ) -> Desk:
     """A desk with a client for each panel; without a folder its spool cannot be written."""
     metrics = Metrics()
@@ -77,7 +79,7 @@ def make_desk(
         answer_within=1.0,
         queue_seconds=60.0,
         paces=dict.fromkeys(urls, 1000),
-        unknown_rules=dict.fromkeys(urls, UnknownRules()),
+        unknown_rules=dict.fromkeys(urls, rules),
         currency="USD",
         spool=Spool(folder / "spool", owner),
     )

@@ -69,6 +69,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     windows: dict[int, Window]  # by attempt; one without a window cannot be looked for
     ids: tuple[int, ...]  # to be asked about: in a window, and not ours
     gaps: tuple[int, ...]  # to be asked about as well: not ours and in no window, so the panel has to deny them
+    ends: tuple[int, ...]  # the same: our own orders that bound a window, so it has to know them
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +114,7 @@ async def view_of(store: Store, client: ProviderClient, rules: UnknownRules) -> 
         windows=windows,
         ids=tuple(number for number in span if number not in ours),
         gaps=tuple(number for number in near if number not in ours)[:size],
+        ends=tuple(sorted({end for window in wanted for end in (window.lo, window.hi) if end is not None})),
     )
 
 
@@ -120,7 +122,8 @@ async def ask_about(
     client: ProviderClient, view: View, rules: UnknownRules, *, go_on: Callable[[], Awaitable[bool]]
 ) -> Seen | Cannot:
     """Ask a panel about what a view names, paced; ``go_on`` says before each call whether it may be made."""
-    calls = [*([view.gaps] if view.gaps else []), *batches(view.ids, _batch(client))]
+    size = _batch(client)
+    calls = [*batches(view.gaps, size), *batches(view.ends, size), *batches(view.ids, size)]
     found: dict[int, StatusReply] = {}
     denied: set[int] = set()
     due = monotonic()
@@ -167,13 +170,15 @@ async def judge(
             decidable=settled_soon,
             silent=settled_soon,
             denied=window is not None
+            # A bound that the panel does not know as ours was no order of ours: it bounds nothing.
+            and {window.lo, window.hi} <= seen.found.keys()
             and denied_twice(window, asked, denials(number), apart=int(rules.recheck_seconds * 1000)),
         )
 
     found = [
         Found(id=number, charge=_charge(said, client.upstream.currency), remains=said.remains)
         for number, said in lost.items()
-        if number not in view.gaps
+        if number in view.ids
     ]
     settled = match([doubt_of(each) for each in doubts], found, strangers=strangers)
     if foreign:

@@ -56,8 +56,9 @@ class _Memory:
 
     def __init__(self) -> None:
         self.seen_at: dict[int, float] = {}  # by attempt: when it was first seen in doubt
-        self.closed_at: dict[int, float] = {}  # by attempt: when its window was first seen closed
-        self.denials: dict[int, list[float]] = {}  # by id: when it was denied
+        self.number = 0  # of the last look
+        self.closed_in: dict[int, int] = {}  # by attempt: the first look that found its window closed
+        self.denials: dict[int, list[tuple[int, float]]] = {}  # by id: in which looks it was denied, and when
         self.told: dict[int, int] = {}  # by attempt: how many times its age was logged
         self.leased_at: float | None = None
         self.ticked_at: float | None = None
@@ -67,12 +68,12 @@ class _Memory:
 
     def denied(self, attempt: int) -> dict[int, tuple[int, int]]:
         """When each id was first and last denied since an attempt's window was closed, in ms."""
-        since = self.closed_at.get(attempt)
+        since = self.closed_in.get(attempt)
         if since is None:
             return {}
         found: dict[int, tuple[int, int]] = {}
         for number, times in self.denials.items():
-            after = [int(at * 1000) for at in times if at > since]
+            after = [int(at * 1000) for look, at in times if look >= since]
             if after:
                 found[number] = (after[0], after[-1])
         return found
@@ -114,7 +115,7 @@ class Resolver:
     def _remember(self, memory: _Memory, unknown: Sequence[OpenDoubt]) -> None:
         now, wall = self._clock(), self._desk.clock()
         here = {each.attempt.id for each in unknown}
-        for kept in (memory.seen_at, memory.closed_at, memory.told):
+        for kept in (memory.seen_at, memory.closed_in, memory.told):
             for gone in set(kept) - here:
                 del kept[gone]
         for each in unknown:
@@ -186,13 +187,14 @@ class Resolver:
         desk, client = self._desk, self._desk.providers[provider]
         view = await view_of(desk.store, client, rules)
         now = self._clock()
-        signature = self._signature(view, memory, now)
+        signature = self._signature(view, memory)
         if signature == memory.signature and now < memory.look_at:
             return
         memory.looks = memory.looks + 1 if signature == memory.signature else 0
         memory.signature = signature
         looked: View | Cannot = view
         if isinstance(view, View):
+            memory.number += 1
             seen = await ask_about(client, view, rules, go_on=partial(self._hold, provider, memory))
             if isinstance(seen, Cannot):
                 looked = seen
@@ -206,7 +208,7 @@ class Resolver:
         pause = float(rules.recheck_seconds) * 2.0 ** min(memory.looks, 20)
         memory.look_at = self._clock() + min(pause, PAUSE_MAX_SECONDS)
 
-    def _signature(self, view: View | Cannot, memory: _Memory, now: float) -> frozenset[tuple[int, int | None]]:
+    def _signature(self, view: View | Cannot, memory: _Memory) -> frozenset[tuple[int, int | None]]:
         """What there is to look for: each attempt with the end of its window. Notes when a window was first closed."""
         if isinstance(view, Cannot):
             return frozenset()
@@ -216,16 +218,16 @@ class Resolver:
             if ripe(each) and window is not None:
                 found.add((each.attempt.id, window.hi))
                 if window.hi is not None:
-                    memory.closed_at.setdefault(each.attempt.id, now)
+                    memory.closed_in.setdefault(each.attempt.id, memory.number + 1)
         return frozenset(found)
 
     def _note_denials(self, memory: _Memory, view: View, denied: frozenset[int]) -> None:
         """Each at the time the whole look ended; the next begins so long after that that both are surely apart."""
-        now = self._clock()
+        this = (memory.number, self._clock())
         kept = {number: memory.denials.get(number, []) for number in view.ids}
-        memory.denials = {
-            number: [*times, now][-DENIALS_KEPT:] if number in denied else times for number, times in kept.items()
-        }
+        for number in denied.intersection(kept):
+            kept[number] = [*kept[number], this][-DENIALS_KEPT:]
+        memory.denials = kept
 
     async def _follow(self, provider: str, view: View, judged: Judged) -> None:
         """Write what a look decided, and what it left open."""
