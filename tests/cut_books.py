@@ -1,5 +1,6 @@
 """Books behind a line that can be cut: real ones, which now and then nobody can reach, or which nobody hears from."""
 
+import asyncio
 from typing import TypeVar
 
 from gateway.store.engine import Command, Counts, Store, StoreUnavailable
@@ -15,6 +16,7 @@ class CutBooks:
         self.counts: Counts = store.counts
         self.away = False
         self.keeps = False
+        self.late = 0.0  # seconds by which the answer to a command comes after its commit
         self.tried = 0  # commands that came while it was away
 
     @property
@@ -45,7 +47,10 @@ class CutBooks:
             await self._store.run(command)
             raise StoreUnavailable("the line broke")
         self._check()
-        return await self._store.run(command)
+        done = await self._store.run(command)
+        if self.late:
+            await asyncio.sleep(self.late)
+        return done
 
     async def read(self, command: Command[T]) -> T:
         """Read if the line is up."""

@@ -66,8 +66,10 @@ async def _dispatch(desk: Desk, attempt: Attempt, known: Job | None) -> Result:
     while True:
         work = known or await desk.store.run(partial(job, attempt.id, attempt.order_id))
         known = None
-        said = None if work is None else await _send(desk, work)
-        if work is None or said is None:
+        if work is None or work.attempt.owner != desk.owner:  # Decided, or taken over by another process meanwhile.
+            return Result(OrderState.PLACING)
+        said = await _send(desk, work)
+        if said is None:
             return Result(OrderState.PLACING)
         outcome = said.outcome
         text = _text(outcome)
