@@ -48,8 +48,13 @@ MARK_PAUSE_SECONDS: Final = 0.5
 MARK_TRIES: Final = 7200
 
 
-async def add(desk: Desk, user: User, request: AddRequest) -> AddReply | ErrorReply:
-    """Answer our order id, or why nothing was ordered; in the second case nothing is charged."""
+async def add(
+    desk: Desk, user: User, request: AddRequest, *, gone: asyncio.Task[None] | None = None
+) -> AddReply | ErrorReply:
+    """Answer our order id, or why nothing was ordered; in the second case nothing is charged.
+
+    A caller who is `gone` is not waited for: that nobody heard the id has to be in the books before it asks again.
+    """
     wish = Wish(
         user_id=user.id,
         fingerprint=_fingerprint(request),
@@ -76,8 +81,9 @@ async def add(desk: Desk, user: User, request: AddRequest) -> AddReply | ErrorRe
     task = desk.spawn(dispatch(desk, placed.attempt, work), name=f"dispatch:{placed.order_id}")
     if user.answer == "immediate":
         return reply
-    done, _ = await asyncio.wait({task}, timeout=desk.answer_within)
-    if not done:
+    waited_for = {task} if gone is None else {task, gone}
+    await asyncio.wait(waited_for, timeout=desk.answer_within, return_when=asyncio.FIRST_COMPLETED)
+    if not task.done():
         return reply
     result = task.result() if task.exception() is None else Result(state=OrderState.UNKNOWN)
     return ErrorReply(error=result.text) if result.state is OrderState.FAILED else reply

@@ -1,5 +1,7 @@
 """One request in, one reply out: every action of the API by its message, ``services`` apart."""
 
+import asyncio
+
 from gateway.actions.add import add
 from gateway.actions.balance import balance
 from gateway.actions.cancel import cancel, multi_cancel
@@ -25,15 +27,17 @@ from gateway.core.messages import (
 from gateway.core.user import User
 
 
-async def answer(desk: Desk, user: User, request: Request) -> Reply:
+async def answer(desk: Desk, user: User, request: Request, *, gone: asyncio.Task[None] | None = None) -> Reply:
     """Do what a user asks; every refusal that the API can express is a reply, not an exception.
+
+    `gone` is done once the caller has left: then nothing is waited for any more on its behalf.
 
     Raises StoreError when the books cannot be reached; the caller of the API then gets ``Service temporarily
     unavailable``.
     """
     match request:
         case AddRequest():
-            return await add(desk, user, request)
+            return await add(desk, user, request, gone=gone)
         case StatusRequest():
             return await status(desk, user, request)
         case MultiStatusRequest():

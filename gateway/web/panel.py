@@ -147,14 +147,16 @@ class Endpoint:
             log.warning("store_away", error=str(error))
             return _unavailable(None)
         gone = asyncio.create_task(_hung_up(receive)) if isinstance(request, AddRequest) else None
-        return msgspec.structs.replace(await self._act(user, request, http), gone=gone)
+        return msgspec.structs.replace(await self._act(user, request, http, gone=gone), gone=gone)
 
-    async def _act(self, user: User, request: Request, http: HttpRequest) -> Answered:
+    async def _act(
+        self, user: User, request: Request, http: HttpRequest, *, gone: asyncio.Task[None] | None
+    ) -> Answered:
         action = action_of(request)
         try:
             if isinstance(request, ServicesRequest):
                 return _services(await rendered_services(self._desk, user), http, user)
-            reply = await answer(self._desk, user, request)
+            reply = await answer(self._desk, user, request, gone=gone)
         except StoreError as error:
             log.warning("store_away", error=str(error))
             return _unavailable(action)

@@ -45,24 +45,26 @@ def hang_up(writer: asyncio.StreamWriter) -> None:
 
 
 async def test_n5_caller_who_leaves_gets_the_same_order_when_it_asks_again(trial: Trial) -> None:
-    """Gone before the answer, by FIN or RST: placed once, and the same wish is answered with its id."""
+    """Gone before the answer, by FIN or RST: placed once; the same wish has its id, at once and when all is over."""
     async with trial.gateway() as house:
         call = await house.user()
         for how in ("fin", "rst"):
-            trial.a.panel.switch("latency", "600", action="add", times=1)
-            _, writer = await line_to(house.url)
-            writer.write(request_of(call, LINK + how))
-            await writer.drain()
-            await until(partial(_stored, trial, LINK + how))
-            writer.close() if how == "fin" else hang_up(writer)
-            await until(partial(_at_rest, house, trial, LINK + how))
-            again = await trial.add(call, LINK + how)
-            rows = await trial.rows("SELECT id FROM orders ORDER BY created_at, id")
-            assert int(again["order"]) == rows[-1]["id"]
-        assert len(await trial.states()) == 2
-        assert await balance(call) == 100 - 2 * Decimal("0.135")
-    assert await trial.judge() == {LINK + "fin": "completed", LINK + "rst": "completed"}
-    assert trial.a.placed() == [LINK + "fin", LINK + "rst"]
+            for wait in (False, True):
+                link = f"{LINK}{how}{wait}"
+                trial.a.panel.switch("latency", "600", action="add", times=1)
+                _, writer = await line_to(house.url)
+                writer.write(request_of(call, link))
+                await writer.drain()
+                await until(partial(_stored, trial, link))
+                writer.close() if how == "fin" else hang_up(writer)
+                await until(partial(_at_rest, house, trial, link)) if wait else await asyncio.sleep(0.1)
+                again = await trial.add(call, link)
+                rows = await trial.rows("SELECT id FROM orders ORDER BY created_at, id")
+                assert int(again["order"]) == rows[-1]["id"]
+        assert len(await trial.states()) == 4
+        assert await balance(call) == 100 - 4 * Decimal("0.135")
+    assert set((await trial.judge()).values()) == {"completed"}
+    assert len(trial.a.placed()) == 4
 
 
 async def test_n5_half_closed_caller_has_one_order_or_none(small_trial: Trial) -> None:
@@ -79,9 +81,8 @@ async def test_n5_half_closed_caller_has_one_order_or_none(small_trial: Trial) -
         found = re.search(rb'"order":"(\d+)"', answer)
         if found is not None:
             trial.told(LINK, found[1].decode())
-        elif await _stored(trial, LINK):
-            await until(partial(_at_rest, house, trial, LINK))
-        if found is None:
+        else:
+            await asyncio.sleep(0.1)
             assert "order" in await trial.add(call, LINK)
         assert len(await trial.rows("SELECT id FROM orders")) == 1
     assert await trial.judge() == {LINK: "completed"}
