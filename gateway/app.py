@@ -36,6 +36,7 @@ from gateway.providers.selftest import SelfTestFailed, self_test
 from gateway.providers.webhook import Consumer, Webhook
 from gateway.settings.environment import Environment
 from gateway.settings.load import Settings
+from gateway.settings.modes import open_to_others
 from gateway.settings.secrets import kept_secret
 from gateway.store.engine import StoreError
 from gateway.store.events import record
@@ -47,6 +48,7 @@ from gateway.store.spool import Spool
 from gateway.store.store import open_store
 from gateway.store.users import users_elsewhere
 from gateway.web.apipage.page import Facts
+from gateway.web.callers import Callers
 from gateway.web.health import health_routes
 from gateway.web.pages import page_routes
 from gateway.web.panel import panel_endpoint
@@ -128,9 +130,14 @@ class Gateway:
         self._jobs: list[asyncio.Task[None]] = []
         self._draining = False
         facts = Facts(currency=self.currency, answer_within=environment.answer_within)
-        self.listener = Listener(
-            Address(environment.host, environment.port), [panel_endpoint(self.desk, self._keys), *page_routes(facts)]
+        callers = Callers(
+            self._cache,
+            self._clock,
+            wrong_keys_per_minute=environment.wrong_keys_per_minute,
+            trusted=environment.trusted_proxies,
         )
+        routes = [panel_endpoint(self.desk, self._keys, callers), *page_routes(facts)]
+        self.listener = Listener(Address(environment.host, environment.port), routes)
         self.health = Listener(
             Address(environment.metrics_host, environment.metrics_port), health_routes(self.metrics, self.obstacles)
         )
@@ -162,6 +169,7 @@ class Gateway:
         await self._check_providers()
         await self.store.run(partial(want_events, wanted=self._webhook is not None))
         await self._tell_unverified()
+        self._tell_open_files()
         await self._verification.at_start()
         await self._shelves.warm()
         self._prepare_spool()
@@ -170,6 +178,12 @@ class Gateway:
         await self.listener.start()
         self._start_jobs()
         log.info("started", users=str(self.listener.address), health=str(self.health.address), owner=self.desk.owner)
+
+    def _tell_open_files(self) -> None:
+        """Say which files with keys or money others on this machine may read."""
+        folder = self._settings.environment.data_dir
+        for path, mode in open_to_others([*sorted(folder.glob("gateway.db*")), folder / "key.secret"]):
+            log.warning("file_open_to_others", path=str(path), mode=mode, instead=f"chmod 600 {path}")
 
     async def _check_currency(self) -> None:
         """A balance in one currency cannot pay a charge in another; better to say so than to refuse every order."""

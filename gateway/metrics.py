@@ -26,7 +26,7 @@ UPSTREAM_BUCKETS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0
 disable_created_metrics()  # type: ignore[no-untyped-call] # the library leaves this one without types
 
 # What became of a request.
-REQUEST_OUTCOMES: Final = ("ok", "error", "unauthorized", "too_large", "unavailable", "broken")
+REQUEST_OUTCOMES: Final = ("ok", "error", "unauthorized", "limited", "too_large", "unavailable", "broken")
 # Why a command of the store met another writer.
 CONFLICT_KINDS: Final = ("deadlock", "lock", "serialization", "statement")
 # What became of telling the consumer of an event.

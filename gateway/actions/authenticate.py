@@ -25,6 +25,13 @@ class KeyRing:
         self._clock = clock
         self._seen: OrderedDict[str, tuple[User | None, int]] = OrderedDict()
 
+    def knows(self, key: str | None) -> bool:
+        """Whether a key is known to be somebody's without asking the store: it was good a moment ago."""
+        if key is None or not well_formed(key):
+            return False
+        seen = self._seen.get(hash_key(key, self._secret))
+        return seen is not None and seen[0] is not None
+
     async def user_of(self, key: str | None) -> User | None:
         """The user who holds a key; None for no key, a malformed, unknown or dead one, or one of a suspended user."""
         if key is None or not well_formed(key):

@@ -2,6 +2,8 @@
 
 from typing import Final, Protocol
 
+from gateway.core.gcra import Limit
+
 # What a caller may wait for a cache, a fault included: RELIABILITY.md section 4 promises 50 ms once, then nothing.
 QUICK_SECONDS: Final = 0.045
 # Lists of several MB take longer, and nobody but a job waits for them.
@@ -16,6 +18,12 @@ class Cache(Protocol):
 
     async def put(self, name: str, value: bytes, *, within: float = QUICK_SECONDS) -> None:
         """Keep bytes under a name, if that is possible in so many seconds."""
+
+    async def take(self, name: str, limit: Limit, *, now: int, within: float = QUICK_SECONDS) -> int:
+        """Take one time of what a name may do so often; answers the milliseconds to wait, 0 when it is allowed.
+
+        Counted by all replicas together where there is a Redis that answers, by this process alone otherwise.
+        """
 
     async def close(self) -> None:
         """Let go of every connection."""

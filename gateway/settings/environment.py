@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -53,6 +54,12 @@ VARIABLES: Final = (
     Variable("GATEWAY_EVENTS_SECRET", "", "the secret events are signed with: whsec_ and 24 to 64 bytes in base64"),
     Variable("GATEWAY_EVENTS_SECRET_FILE", "", "a file with that secret, in place of GATEWAY_EVENTS_SECRET"),
     Variable("GATEWAY_EVENTS_ALLOW_PRIVATE", "no", "yes, where the consumer of events has a private address"),
+    Variable("GATEWAY_WRONG_KEYS_PER_MINUTE", "60", "wrong keys one address may come with; 0: as many as it likes"),
+    Variable(
+        "GATEWAY_TRUSTED_PROXIES",
+        "",
+        "networks of the proxies before us, such as 10.0.0.0/8,fd00::/8; only their X-Forwarded-For is believed",
+    ),
     Variable("GATEWAY_LOG_LEVEL", "info", "debug, info, warning or error"),
     Variable("GATEWAY_LOG_FORMAT", "json", "json, or console for a reader's eyes"),
 )
@@ -76,6 +83,8 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     events_url: Secret | None  # it may hold a token
     events_secret: Secret | None  # there is one where there is a URL
     events_allow_private: bool
+    wrong_keys_per_minute: int
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
     log_level: Literal["debug", "info", "warning", "error"]
     log_format: Literal["json", "console"]
 
@@ -109,6 +118,8 @@ def read_environment(environ: Mapping[str, str]) -> Environment:
             reader.secret("GATEWAY_EVENTS_SECRET", _is_signing_secret, "whsec_ and 24 to 64 bytes in base64")
         ),
         events_allow_private=reader.word("GATEWAY_EVENTS_ALLOW_PRIVATE", ("no", "yes")) == "yes",
+        wrong_keys_per_minute=int(reader.number("GATEWAY_WRONG_KEYS_PER_MINUTE", 0, 1_000_000)),
+        trusted_proxies=reader.networks("GATEWAY_TRUSTED_PROXIES"),
         log_level=reader.word("GATEWAY_LOG_LEVEL", ("debug", "info", "warning", "error")),  # type: ignore[arg-type] # checked to be one of them
         log_format=reader.word("GATEWAY_LOG_FORMAT", ("json", "console")),  # type: ignore[arg-type] # checked to be one of them
     )
@@ -183,6 +194,15 @@ class _Reader:
             self._fault(what)
             return least
         return number
+
+    def networks(self, name: str) -> tuple[IPv4Network | IPv6Network, ...]:
+        found: list[IPv4Network | IPv6Network] = []
+        for text in filter(None, (each.strip() for each in self.text(name).split(","))):
+            try:
+                found.append(ip_network(text))
+            except ValueError:
+                self._fault(f"{name} has to be networks such as 10.0.0.0/8 or 192.0.2.7, not {text!r}")
+        return tuple(found)
 
     def word(self, name: str, allowed: tuple[str, ...]) -> str:
         text = self.text(name).lower()

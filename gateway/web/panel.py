@@ -1,8 +1,9 @@
 """The one endpoint that users call: raw bytes in, the protocol's reply out, and nothing between that costs more.
 
 Always HTTP 200 for what the panel protocol can say, errors included, because many clients throw on anything else before
-they read `error`. 413 is for a body over the cap, 408 for one that does not come, 405 for a method nobody uses, 503
-while the books cannot be reached or the process is on its way out.
+they read `error`. 413 is for a body over the cap, 408 for one that does not come, 405 for a method nobody uses, 429
+for an address that comes with wrong keys again and again, 503 while the books cannot be reached or the process is on
+its way out.
 """
 
 import asyncio
@@ -24,7 +25,13 @@ from gateway.actions.desk import Desk
 from gateway.actions.services import rendered_services
 from gateway.actions.snapshot import Rendered
 from gateway.actions.spent import start_counting
-from gateway.core.errors import TEXT_INCORRECT_REQUEST, TEXT_INVALID_KEY, TEXT_UNAVAILABLE, RequestError
+from gateway.core.errors import (
+    TEXT_INCORRECT_REQUEST,
+    TEXT_INVALID_KEY,
+    TEXT_TOO_MANY_REQUESTS,
+    TEXT_UNAVAILABLE,
+    RequestError,
+)
 from gateway.core.fields import BODY_MAX, QUERY_MAX, HttpRequest, key_of, read_fields
 from gateway.core.messages import Action, AddReply, AddRequest, ErrorReply, Request, ServicesRequest, action_of
 from gateway.core.replies import write_reply
@@ -33,6 +40,7 @@ from gateway.core.user import User
 from gateway.points import point
 from gateway.store.engine import StoreError
 from gateway.store.orders import answered
+from gateway.web.callers import Callers
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +57,7 @@ ANSWER_OUT_SECONDS: Final = 1.0
 _JSON: Final = (b"content-type", b"application/json")
 _UNAVAILABLE: Final = write_reply(ErrorReply(TEXT_UNAVAILABLE))
 _TOO_LARGE: Final = write_reply(ErrorReply(TEXT_INCORRECT_REQUEST))
+_TOO_MANY: Final = write_reply(ErrorReply(TEXT_TOO_MANY_REQUESTS))
 _INVALID_KEY: Final = write_reply(ErrorReply(TEXT_INVALID_KEY))
 
 
@@ -69,9 +78,9 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     gone: asyncio.Task[None] | None = None  # of an add: done once the caller has closed the connection
 
 
-def panel_endpoint(desk: Desk, keys: KeyRing) -> ASGIRouteHandler:
+def panel_endpoint(desk: Desk, keys: KeyRing, callers: Callers) -> ASGIRouteHandler:
     """The route handler of the endpoint."""
-    endpoint = Endpoint(desk, keys)
+    endpoint = Endpoint(desk, keys, callers)
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         await endpoint.serve(scope, receive, send)
@@ -82,9 +91,10 @@ def panel_endpoint(desk: Desk, keys: KeyRing) -> ASGIRouteHandler:
 class Endpoint:
     """Answers requests of the panel protocol."""
 
-    def __init__(self, desk: Desk, keys: KeyRing) -> None:
+    def __init__(self, desk: Desk, keys: KeyRing, callers: Callers) -> None:
         self._desk = desk
         self._keys = keys
+        self._callers = callers
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -137,9 +147,14 @@ class Endpoint:
         http = HttpRequest(method=method, query=query, headers=tuple(headers), body=body)
         try:
             fields = read_fields(http)
-            user = await self._keys.user_of(key_of(fields))
+            key, caller = key_of(fields), self._callers.address(scope)
+            away = self._callers.seconds_away(caller)
+            if away and not self._keys.knows(key):
+                return _too_many(away)
+            user = await self._keys.user_of(key)
             if user is None:
-                return Answered(body=_INVALID_KEY, outcome="unauthorized")
+                away = await self._callers.wrong_key(caller)
+                return _too_many(away) if away else Answered(body=_INVALID_KEY, outcome="unauthorized")
             request = read_action(fields, escaped_newlines=user.dialect.escaped_newlines)
         except RequestError as error:
             return Answered(body=write_reply(ErrorReply(error.text)), outcome="error")
@@ -184,6 +199,11 @@ def _services(rendered: Rendered | ErrorReply, http: HttpRequest, user: User) ->
         gzip = (*about, (b"content-encoding", b"gzip"))
         return Answered(body=rendered.gzip, outcome="ok", headers=gzip, action=Action.SERVICES, user=user)
     return Answered(body=rendered.plain, outcome="ok", headers=about, action=Action.SERVICES, user=user)
+
+
+def _too_many(seconds: int) -> Answered:
+    retry = ((b"retry-after", str(seconds).encode()),)
+    return Answered(body=_TOO_MANY, outcome="limited", status=429, headers=retry)
 
 
 def _unavailable(action: Action | None) -> Answered:

@@ -1,6 +1,7 @@
 """The shared cache: bytes come back, and whatever is wrong with Redis is a miss that costs next to nothing."""
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import redis.asyncio
 from gateway.cache.cache import LONG_SECONDS, QUICK_SECONDS
 from gateway.cache.opening import open_cache
 from gateway.cache.redis_cache import PAUSE_MAX_SECONDS, PREFIX, RedisCache
+from gateway.core.gcra import Limit, take
 from tests.servers import ValkeyServer
 
 
@@ -139,3 +141,29 @@ def test_bad_address_is_told(told: Counted) -> None:
     """At the start, not at the first call."""
     with pytest.raises(ValueError, match="redis"):
         open_cache("http://x", told)
+
+
+async def test_replicas_count_limits_together_as_the_rule_says(redis_url: str, told: Counted) -> None:
+    """Two of them, in turn and at once: each answer is the one the pure rule gives for all that was taken before."""
+    replicas = [RedisCache(redis_url, told) for _ in range(2)]
+    chance = random.Random(5)  # noqa: S311 - a walk, not a secret
+    limit, now, empty_at = Limit(7, 10_000), 1_700_000_000_000, None
+    for n in range(200):
+        now += chance.choice([0, 0, 1, 700, 3_000])
+        taken = take(empty_at, limit, now=now)
+        empty_at = taken.empty_at
+        assert await replicas[n % 2].take("x", limit, now=now, within=5) == taken.wait
+    racing = await asyncio.gather(*(replicas[n % 2].take("y", limit, now=now, within=5) for n in range(40)))
+    assert racing.count(0) == 7
+    assert told.failures == []
+    for replica in replicas:
+        await replica.close()
+
+
+async def test_limits_hold_without_redis(told: Counted) -> None:
+    """This process counts by itself, and a dead server is asked once."""
+    cache = RedisCache("redis://127.0.0.1:1/0", told)
+    waits = [await cache.take("x", Limit(3, 60_000), now=1_000) for _ in range(5)]
+    assert waits == [0, 0, 0, 20_000, 20_000]
+    assert told.failures == ["take"]
+    await cache.close()

@@ -38,6 +38,8 @@ def test_nothing_has_to_be_set() -> None:
         events_url=None,
         events_secret=None,
         events_allow_private=False,
+        wrong_keys_per_minute=60,
+        trusted_proxies=(),
         log_level="info",
         log_format="json",
     )
@@ -64,6 +66,15 @@ def test_values_are_taken_from_their_variables() -> None:
     assert found.key_secret == Secret(SECRET)
     assert "pass" not in repr(found)
     assert SECRET not in repr(found)
+
+
+def test_proxies_are_networks() -> None:
+    """Single addresses too; one slip is told with what was written."""
+    found = read_environment({"GATEWAY_TRUSTED_PROXIES": "10.0.0.0/8, fd00::/8 ,192.0.2.7"}).trusted_proxies
+    assert [str(each) for each in found] == ["10.0.0.0/8", "fd00::/8", "192.0.2.7/32"]
+    assert said(TRUSTED_PROXIES="10.0.0.1/8") == [
+        "GATEWAY_TRUSTED_PROXIES has to be networks such as 10.0.0.0/8 or 192.0.2.7, not '10.0.0.1/8'"
+    ]
 
 
 def test_every_fault_is_told_at_once() -> None:
