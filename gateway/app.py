@@ -130,12 +130,7 @@ class Gateway:
         self._jobs: list[asyncio.Task[None]] = []
         self._draining = False
         facts = Facts(currency=self.currency, answer_within=environment.answer_within)
-        callers = Callers(
-            self._cache,
-            self._clock,
-            wrong_keys_per_minute=environment.wrong_keys_per_minute,
-            trusted=environment.trusted_proxies,
-        )
+        callers = self._callers(environment)
         routes = [panel_endpoint(self.desk, self._keys, callers), *page_routes(facts)]
         self.listener = Listener(Address(environment.host, environment.port), routes)
         self.health = Listener(
@@ -178,6 +173,15 @@ class Gateway:
         await self.listener.start()
         self._start_jobs()
         log.info("started", users=str(self.listener.address), health=str(self.health.address), owner=self.desk.owner)
+
+    def _callers(self, environment: Environment) -> Callers:
+        """Who is turned away for wrong keys."""
+        return Callers(
+            self._cache,
+            self._clock,
+            wrong_keys_per_minute=environment.wrong_keys_per_minute,
+            trusted=environment.trusted_proxies,
+        )
 
     def _tell_open_files(self) -> None:
         """Say which files with keys or money others on this machine may read."""
