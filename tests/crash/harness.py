@@ -17,7 +17,7 @@ from tests.crash.truth import judge, rows_of, unsettled
 from tests.crash.world import World
 from tests.servers import PostgresServer
 
-LIVES_A_WORLD: Final = 60
+LIVES_A_WORLD: Final = 100
 LIFE_SECONDS: Final = 0.5
 SWEPT_A_WORLD: Final = 12  # lives between two judgements of a sweep
 

@@ -43,6 +43,10 @@ FAULTS: Final[tuple[tuple[str, str, bool], ...]] = (
 READ_FAULTS: Final = ("silent", "close", "reset", "html", "empty", "missing", "as_list", "no_multi", "latency")
 
 
+CALM_SHARE: Final = 0.08
+CALM_SECONDS: Final = 3.0
+
+
 class Fault(msgspec.Struct, frozen=True):
     """One misdeed of one panel, for so many calls."""
 
@@ -74,11 +78,15 @@ class Life(msgspec.Struct, frozen=True):
 
     deaths: tuple[Death, ...]  # one a gateway
     faults: tuple[Fault, ...]
+    calm: bool = False  # long and without faults: doubt is looked into, and killed while it is
     leap_at: float | None = None  # seconds into the life at which the clock leaps on, and everybody looks dead
 
 
 def draw_life(chance: random.Random, points: list[str], *, gateways: int, seconds: float) -> Life:
     """A life by chance; four in ten end early, while they still take up what the one before left."""
+    if points and chance.random() < CALM_SHARE:
+        ends = (Death(point=chance.choice(points), n=chance.choice((3, 10, 30, 100)), seconds=CALM_SECONDS),)
+        return Life(deaths=ends * gateways, faults=(), calm=True)
     return Life(
         deaths=tuple(_draw_death(chance, points, seconds) for _ in range(gateways)),
         faults=tuple(_draw_fault(chance) for _ in range(chance.choice((0, 1, 1, 2, 3)))),

@@ -22,8 +22,9 @@ from gateway.settings.load import Settings, load_settings
 from gateway.store.keys import NewKey, create_key
 from gateway.store.users import Choices, create_user, credit_user
 from tests.crash.driver import FINISH, RUN, STOP, Driver
-from tests.crash.plan import Death, Fault, Life, as_switch, killer
+from tests.crash.plan import CALM_SECONDS, Death, Fault, Life, as_switch, killer
 from tests.crash.processes import Child, Ended, Shared
+from tests.crash.truth import end_leases
 from tests.servers import free_port
 
 USERS: Final = 3
@@ -51,8 +52,8 @@ _PROVIDER: Final = """
     timeouts: {{connect: 0.5, write: 0.5, total: 0.5, total_read: 0.4}}
     unknown:
       probe: id_window
-      quarantine_seconds: 60
-      recheck_seconds: 30
+      quarantine_seconds: 0.5
+      recheck_seconds: 0.5
       calls_per_second: 200
       cap: 1000000
       brake: {{count: 0}}
@@ -121,6 +122,8 @@ class World:
     def live(self, life: Life) -> list[Ended]:
         """One life: the panels do wrong, the gateways run until each has met its death."""
         self._switch(life.faults)
+        if life.calm:
+            end_leases(self.database_url)
         self.shared[Shared.READY] = 0
         self._gateways = [Child(partial(self._serve, n, death)) for n, death in enumerate(life.deaths)]
         self._wait_ready()
@@ -149,11 +152,18 @@ class World:
     def settle(self, settled: Callable[[], str | None]) -> str | None:
         """Live without faults or kills until `settled` has nothing to say; answers what it said last, or None.
 
-        Time passes meanwhile, never so fast that a living process looks dead, and the gateways end as told.
+        Users go on for a while, so that what is in doubt can be looked for, and then only until they have answers. Time
+        passes meanwhile, never so fast that a living process looks dead, and the gateways end as told.
         """
         self._switch(())
-        self.shared[Shared.MODE] = FINISH
+        end_leases(self.database_url)
+        self.shared[Shared.READY] = 0
         self._gateways = [Child(partial(self._serve, n, None)) for n in range(len(self._ports))]
+        self._wait_ready()
+        # Doubt is closed by orders that come after its quarantine, and denied twice.
+        self._pass(CALM_SECONDS)
+        self.shared[Shared.MODE] = FINISH
+        self._pass(CALM_SECONDS)
         deadline = time.monotonic() + SETTLE_SECONDS
         why: str | None = "it did not begin"
         while time.monotonic() < deadline and why is not None:
@@ -169,6 +179,12 @@ class World:
             time.sleep(0.01)
         self._driver = None
         return why
+
+    def _pass(self, seconds: float) -> None:
+        """Let so much time pass here, and more for the gateways."""
+        for _ in range(int(seconds * 10)):
+            time.sleep(0.1)
+            self.shared.pass_by(2)
 
     def truth(self) -> dict[str, list[dict[str, Any]]]:
         """What each panel has."""
@@ -253,7 +269,7 @@ class World:
     async def _run(self, n: int) -> None:
         ended = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
-        pace = Pace(sweep=0.1, figures=5.0, balances=1.0)
+        pace = Pace(sweep=0.1, figures=5.0, balances=1.0, reconcile=0.2)
         made = Gateway(self._settings(n), clock=self.shared.clock, pace=pace)
         await made.start()
         self.shared[Shared.READY] += 1
