@@ -19,6 +19,7 @@ from tests.servers import PostgresServer
 
 LIVES_A_WORLD: Final = 100
 LIFE_SECONDS: Final = 0.5
+GENTLE_SHARE: Final = 0.3  # of the worlds
 SWEPT_A_WORLD: Final = 12  # lives between two judgements of a sweep
 
 
@@ -115,12 +116,14 @@ def random_run(
     while tally.kills < kills and not tally.violations:
         number = tally.worlds if only is None else only
         chance = random.Random(f"{tally.seed}:{number}")
+        gentle = chance.random() < GENTLE_SHARE
 
-        def lives(world: World, chance: random.Random = chance) -> Iterator[Life]:
+        def lives(world: World, chance: random.Random = chance, *, gentle: bool = gentle) -> Iterator[Life]:
+            gateways = 2 if bases.kind == "postgresql" else 1
             for _ in range(LIVES_A_WORLD):
                 known = sorted(set(world.names.read_text().splitlines()) | set(points))
                 points[:] = known
-                yield draw_life(chance, known, gateways=2 if bases.kind == "postgresql" else 1, seconds=LIFE_SECONDS)
+                yield draw_life(chance, known, gateways=gateways, seconds=LIFE_SECONDS, gentle=gentle)
 
         began = time.monotonic()
         faults = run_world(bases, f"{tally.seed}-{number}", lives, tally, mutate=mutate)

@@ -44,6 +44,7 @@ READ_FAULTS: Final = ("silent", "close", "reset", "html", "empty", "missing", "a
 
 
 CALM_SHARE: Final = 0.08
+GENTLE_CALM_SHARE: Final = 0.3
 CALM_SECONDS: Final = 3.0
 
 
@@ -82,14 +83,19 @@ class Life(msgspec.Struct, frozen=True):
     leap_at: float | None = None  # seconds into the life at which the clock leaps on, and everybody looks dead
 
 
-def draw_life(chance: random.Random, points: list[str], *, gateways: int, seconds: float) -> Life:
-    """A life by chance; four in ten end early, while they still take up what the one before left."""
-    if points and chance.random() < CALM_SHARE:
+def draw_life(chance: random.Random, points: list[str], *, gateways: int, seconds: float, gentle: bool = False) -> Life:
+    """A life by chance; four in ten end early, while they still take up what the one before left.
+
+    In a gentle world panels seldom do wrong and more lives are calm: little is in doubt at a time, and most of it is
+    settled by evidence. In others most of it may not be.
+    """
+    if points and chance.random() < (GENTLE_CALM_SHARE if gentle else CALM_SHARE):
         ends = (Death(point=chance.choice(points), n=chance.choice((3, 10, 30, 100)), seconds=CALM_SECONDS),)
         return Life(deaths=ends * gateways, faults=(), calm=True)
+    faults = chance.choice((0, 0, 0, 0, 1) if gentle else (0, 1, 1, 2, 3))
     return Life(
         deaths=tuple(_draw_death(chance, points, seconds) for _ in range(gateways)),
-        faults=tuple(_draw_fault(chance) for _ in range(chance.choice((0, 1, 1, 2, 3)))),
+        faults=tuple(_draw_fault(chance) for _ in range(faults)),
         leap_at=chance.uniform(0.1, seconds) if chance.random() < 0.3 else None,
     )
 
