@@ -123,7 +123,8 @@ async def test_verdict_that_met_books_that_were_away_outlives_a_kill(database_ur
     await make_alpha(database_url)
     spool = tmp_path / "data" / "spool"
     async with simulated_panel(tmp_path, "panel-a") as a:
-        (tmp_path / "providers.yaml").write_text(FILE.format(a=a.url, b="http://127.0.0.1:1/", total="10"))
+        file = FILE.format(a=a.url, b="http://127.0.0.1:1/", total="10", unknown="{}")
+        (tmp_path / "providers.yaml").write_text(file)
 
         async def sold() -> bool:
             return "error" not in await running.call("services")
