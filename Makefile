@@ -1,6 +1,6 @@
 # What one types here. Everything that lasts longer than a line stands in a script; .ci/run runs the same checks.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint types machine races start-large coverage-core bench crash crash-sweep crash-mutants faults-pgbouncer lock clean
+.PHONY: help storm demo run test lint types machine races start-large coverage-core bench crash crash-sweep crash-mutants faults-pgbouncer lock clean
 
 BIN := .venv/bin
 
@@ -66,6 +66,10 @@ crash-sweep: ## end the gateway at each point with each fault of a panel, once
 crash-mutants: ## sow five bugs and see each of them found
 	@./setup.sh dev
 	@$(BIN)/python -m tests.crash mutants
+
+storm: ## ten thousand calls to a slow panel, cancelled and timed out: no slot, task or socket may be lost
+	@./setup.sh dev
+	@$(BIN)/python -m tests.storm
 
 # uv is asked for by name: it is needed only here, by whoever changes the dependencies.
 lock: ## write run.lock and dev.lock anew from pyproject.toml (needs uv)

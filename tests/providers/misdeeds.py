@@ -19,6 +19,7 @@ class Line:
         self._reader = reader
         self._writer = writer
         self._heard = heard
+        self.last = b""  # the whole request that came last
 
     async def read_head(self) -> None:
         """Read the head of a request, and leave its body."""
@@ -30,7 +31,8 @@ class Line:
         lower = head.lower()
         length = int(lower.partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
         body = await self._reader.readexactly(length)
-        self._heard.append(head + body)
+        self.last = head + body
+        self._heard.append(self.last)
 
     async def send(self, data: bytes) -> None:
         """Send some bytes."""
