@@ -141,8 +141,18 @@ async def test_cancel_is_asked_for_where_there_is_one(each: Shop) -> None:
     assert each.panel.heard("cancel") == int(each.dialect.cancel)
 
 
-async def test_balance_is_asked_for_where_there_is_one(each: Shop) -> None:
-    """It becomes a figure; a panel without the action never hears of it."""
+async def test_refusals_are_refusals_doubt_is_doubt_and_balances_are_asked_for_where_there_are(each: Shop) -> None:
+    """A clear no gives the charge back, an unclear answer holds it, sent once; no balance, no question."""
+    each.panel.switch("error", "Incorrect link", action="add", processed=False, times=1)
+    assert await each.call("add", service="1", link=LINK, quantity="100") == {"error": "Incorrect link"}
+    assert await balance(each.call) == 100
+    assert each.panel.links() == []
+    for name, value in (("cut", "9"), ("error", "Blub")):
+        each.panel.switch(name, value, action="add", times=1)
+        number = await each.order(quantity="200" if name == "cut" else "100")
+        assert (await each.call("status", order=number))["status"] == "Pending"
+    assert await balance(each.call) == 100 - Decimal("0.27") - Decimal("0.135")
+    assert each.panel.heard("add") == 3
     if not each.dialect.balance:
         assert each.panel.heard("balance") == 0
         return
@@ -154,25 +164,6 @@ async def test_balance_is_asked_for_where_there_is_one(each: Shop) -> None:
     await until(known)
 
 
-@pytest.mark.parametrize("misdeed", [("cut", "9"), ("error", "Blub")])
-async def test_doubt_is_doubt_in_every_dialect(each: Shop, misdeed: tuple[str, str]) -> None:
-    """An order id for the user, the charge held, and one call."""
-    each.panel.switch(misdeed[0], misdeed[1], action="add")
-    number = await each.order()
-    assert (await each.call("status", order=number))["status"] == "Pending"
-    assert await balance(each.call) == Decimal("99.865")
-    assert each.panel.heard("add") == 1
-
-
-async def test_refusal_is_a_refusal_in_every_dialect(each: Shop) -> None:
-    """The panel's own check of the order: the user is told and has the charge back."""
-    each.panel.program.panel.one_order_a_link = False
-    each.panel.switch("error", "Incorrect link", action="add", processed=False)
-    assert await each.call("add", service="1", link=LINK, quantity="100") == {"error": "Incorrect link"}
-    assert await balance(each.call) == 100
-    assert each.panel.links() == []
-
-
 async def test_q67_panel_that_wants_a_mark_gets_our_numbers(tmp_path: Path) -> None:
     """Each order's own, and the attempt's."""
     async with shop(tmp_path, OWN) as own:
@@ -182,11 +173,11 @@ async def test_q67_panel_that_wants_a_mark_gets_our_numbers(tmp_path: Path) -> N
         assert len({mark["trace"] for mark in marks}) == 2
 
 
-@pytest.mark.parametrize("batch", [1, 2])
-async def test_small_batches_leave_nobody_behind(tmp_path: Path, batch: int) -> None:
-    """A panel that takes few ids is asked more often, within one round."""
-    async with shop(tmp_path, f"{{batch: {batch}}}") as own:
-        numbers = [await own.order() for _ in range(7)]
+@pytest.mark.parametrize("dialect", ["{batch: 2}", "rentalpanel"])
+async def test_small_batches_leave_nobody_behind(tmp_path: Path, dialect: str) -> None:
+    """A panel that takes few ids, or one, is asked more often within one round."""
+    async with shop(tmp_path, dialect) as own:
+        numbers = [await own.order() for _ in range(15)]
         for number in numbers:
             await status_of(own.call, number, "Completed")
 

@@ -29,13 +29,16 @@ log = structlog.get_logger(__name__)
 
 # Ids in one multi-status call; a dialect may say fewer.
 BATCH_MAX: Final = 100
+# Ids at a time of a panel that is asked about each by itself: few enough that a slow one is done within the lease.
+SINGLES_MAX: Final = 12
 # Refills are asked about this often.
 REFILL_PACE_MS: Final = 10 * 60_000
 
 
 def batch_of(desk: Desk, provider: str) -> int:
-    """How many ids one call to a provider may have."""
-    return min(BATCH_MAX, desk.providers[provider].upstream.dialect.batch)
+    """How many orders a provider is asked about at a time."""
+    dialect = desk.providers[provider].upstream.dialect
+    return min(BATCH_MAX if dialect.multi_status else SINGLES_MAX, dialect.batch)
 
 
 async def track(desk: Desk, provider: str) -> int:
@@ -63,7 +66,8 @@ async def track_refills(desk: Desk, provider: str) -> int:
     """Ask one provider about its open refills that are due, one batch; answers how many there were."""
     client = desk.providers[provider]
     now = desk.clock()
-    limit = batch_of(desk, provider)
+    dialect = client.upstream.dialect
+    limit = min(BATCH_MAX if dialect.multi_refill_status else SINGLES_MAX, dialect.batch)
     refills = await desk.store.run(partial(claim_refills, provider, limit=limit, now=now))
     if not refills:
         return 0
@@ -81,8 +85,8 @@ async def _ask(client: ProviderClient, dues: Sequence[Due]) -> dict[str, StatusR
     """What the panel says, by its own id; only ids that were asked for, and only what is a status."""
     asked = tuple(due.upstream_order for due in dues)
     if len(asked) == 1 or not client.upstream.dialect.multi_status:
-        replies = [(one, await client.ask(StatusRequest(order=one))) for one in asked]
-        return {one: reply for one, reply in replies if isinstance(reply, StatusReply)}
+        heard = await asyncio.gather(*(client.ask(StatusRequest(order=one)) for one in asked))
+        return {one: reply for one, reply in zip(asked, heard, strict=True) if isinstance(reply, StatusReply)}
     answer = await client.ask(MultiStatusRequest(orders=asked))
     if not isinstance(answer, MultiStatusReply):
         log.warning("status_no_news", provider=client.upstream.name, orders=len(asked), answer=type(answer).__name__)
@@ -95,8 +99,10 @@ async def _ask_refills(client: ProviderClient, refills: Sequence[OpenRefill]) ->
     """What the panel says of refills, by its own id."""
     asked = tuple(refill.upstream_refill for refill in refills)
     if len(asked) == 1 or not client.upstream.dialect.multi_refill_status:
-        replies = [(one, await client.ask(RefillStatusRequest(refill=one))) for one in asked]
-        return {one: reply.status for one, reply in replies if isinstance(reply, RefillStatusReply)}
+        heard = await asyncio.gather(*(client.ask(RefillStatusRequest(refill=one)) for one in asked))
+        return {
+            one: reply.status for one, reply in zip(asked, heard, strict=True) if isinstance(reply, RefillStatusReply)
+        }
     answer = await client.ask(MultiRefillStatusRequest(refills=asked))
     if not isinstance(answer, MultiRefillStatusReply):
         return {}

@@ -14,7 +14,7 @@ from gateway.core.dialects import ProviderDialect
 from gateway.core.errors import GatewayError
 from gateway.core.family import NOBODYS, Family, Heard, family_of, understood
 from gateway.core.lenient import NotJson, find_error_text, parse_json
-from gateway.core.messages import BalanceRequest, MultiStatusRequest, ServicesRequest
+from gateway.core.messages import BalanceRequest, MultiStatusRequest, ServicesRequest, action_of
 from gateway.core.outcome import Evidence
 from gateway.core.requests import write_request
 from gateway.providers.strike import Strike
@@ -95,7 +95,7 @@ class _Asking:
         if evidence.status in _REDIRECTS:
             where = self._strike.text(evidence.location or "nowhere")
             raise NotSpoken(f"redirected to {where}: probe that address, redirects are not followed")
-        self.said.append(f"{how}: {self._strike.text(_in_words(evidence))}")
+        self.said.append(f"{action_of(request)} by {how}: {self._strike.text(_in_words(evidence))}")
         return self._strike.body(evidence.body) if evidence.complete else None
 
 
