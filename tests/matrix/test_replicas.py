@@ -119,7 +119,7 @@ async def test_n3_replica_without_panels_leaves_orders_to_the_other(trial: Trial
 
 
 async def test_n3_orders_of_a_replica_that_stops_go_out_by_the_other(trial: Trial) -> None:
-    """A reaches no panel and is stopped: what it had not sent is B's at once, and placed once."""
+    """A reaches no panel, its breaker opens, and it is stopped: what it had not sent is B's at once, placed once."""
     near = {name: {"url": side.panel.url} for name, side in (("panel-a", trial.a), ("panel-b", trial.b))}
     direct = trial.settings(panels=near)
     async with trial.gateway(direct) as b:
@@ -128,9 +128,12 @@ async def test_n3_orders_of_a_replica_that_stops_go_out_by_the_other(trial: Tria
             for side in (trial.a, trial.b):
                 side.proxy.refuse()
                 side.proxy.cut()
-            waiting = await trial.add(call, LINK)
-        await status_of(b.caller(call.key), waiting["order"], "Completed")
-    assert await trial.judge() == {LINK: "completed"}
+            waiting = await asyncio.gather(*(trial.add(call, f"{LINK}/{n}") for n in range(6)))
+            assert all(client.tripped for client in a.gateway.desk.providers.values())
+            assert not any(client.tripped for client in b.gateway.desk.providers.values())
+        for placed in waiting:
+            await status_of(b.caller(call.key), placed["order"], "Completed")
+    assert await trial.judge() == {f"{LINK}/{n}": "completed" for n in range(6)}
 
 
 async def test_n4_double_asking_harms_nothing(trial: Trial) -> None:
