@@ -4,7 +4,6 @@ import asyncio
 import os
 import random
 import socket
-import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
@@ -16,6 +15,7 @@ from gateway.actions.authenticate import KeyRing
 from gateway.actions.desk import Desk
 from gateway.actions.resolve import Resolver
 from gateway.actions.restock import Shelves
+from gateway.actions.shared_clock import SharedClock
 from gateway.actions.wanted import upstream_of, wanted_of
 from gateway.cache.opening import open_cache
 from gateway.core.errors import GatewayError
@@ -28,7 +28,7 @@ from gateway.jobs.probe import PROBE_SECONDS, probe
 from gateway.jobs.publish import Publisher
 from gateway.jobs.reconcile import brakes, reconcile
 from gateway.jobs.refresh import Schedule
-from gateway.jobs.sweep import sweep
+from gateway.jobs.sweep import keep_time, sweep
 from gateway.jobs.verify import Verification
 from gateway.metrics import Metrics
 from gateway.providers.client import ProviderClient
@@ -44,6 +44,7 @@ from gateway.store.figures import read_figures
 from gateway.store.ids import GAP_MAX, IdBlock
 from gateway.store.outbox import want_events
 from gateway.store.owners import leave
+from gateway.store.polls import recall
 from gateway.store.spool import Spool
 from gateway.store.store import open_store
 from gateway.store.users import users_elsewhere
@@ -82,7 +83,7 @@ class Gateway:
     def __init__(self, settings: Settings, *, clock: Callable[[], int] | None = None, pace: Pace | None = None) -> None:
         environment = settings.environment
         self._settings = settings
-        self._clock = clock or _now  # milliseconds since the epoch
+        self._clock = clock or SharedClock()  # milliseconds since the epoch
         self._pace = pace or Pace()
         self._random = random.SystemRandom()
         self.metrics = Metrics()
@@ -160,6 +161,8 @@ class Gateway:
         await self._test_fence()
         await self.store.open()
         await self.store.migrate()
+        await keep_time(self.desk)
+        await self.store.run(partial(recall, now=self._clock()))
         await self._check_currency()
         await self._check_providers()
         await self.store.run(partial(want_events, wanted=self._webhook is not None))
@@ -300,8 +303,3 @@ def key_secret(environment: Environment) -> bytes:
         return bytes.fromhex(environment.key_secret.reveal())
     environment.data_dir.mkdir(parents=True, exist_ok=True)
     return kept_secret(environment.data_dir / "key.secret")
-
-
-def _now() -> int:
-    """Milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000

@@ -59,6 +59,8 @@ class Desk:
         self.currency = currency  # ours: what users pay in
         self.snapshot: Snapshot | None = None  # None until the first catalogue stands
         self.conditions = Conditions()
+        # By a clock that never jumps, in seconds: until then the books' clock jumped too lately to think anybody dead.
+        self.quiet_until = 0.0
         self.beaten_at = 0  # when this process last wrote its sign of life, ms
         self.dispatching: set[int] = set()  # orders being handed to a panel by this process
         # By user and fingerprint: adds that may have been stored although the books could not say so, being marked.

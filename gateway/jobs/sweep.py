@@ -1,14 +1,17 @@
 """The clock in for what processes leave behind: take over what was never sent, doubt what may have been."""
 
 from functools import partial
+from time import monotonic
 from typing import Final
 
 import structlog
 
 from gateway.actions.desk import Desk
 from gateway.actions.dispatch import dispatch
+from gateway.actions.shared_clock import SharedClock
 from gateway.actions.verdict import replay
 from gateway.store.owners import beat, doubt, left_planned, stale, take_over
+from gateway.store.polls import recall
 from gateway.store.refills import doubt_refills
 
 log = structlog.get_logger(__name__)
@@ -20,12 +23,16 @@ STALE_GRACE_MS: Final = 30_000
 
 async def sweep(desk: Desk) -> None:
     """Say that we live, bring verdicts left lying, take over what was planned and send it, doubt what was sent."""
+    await keep_time(desk)
     now = desk.clock()
     await desk.store.run(partial(beat, desk.owner, now=now))
     desk.beaten_at = now
     await replay(desk)
+    quiet = monotonic() < desk.quiet_until
     if not desk.unfenced:  # Otherwise they are left to a process that can send them.
-        await _take_up(desk, now=now)
+        await _take_up(desk, now=now, quiet=quiet)
+    if quiet:
+        return
     deadline = now - desk.longest_add_ms - STALE_GRACE_MS
     for attempt in await desk.store.read(partial(stale, now=now, deadline=deadline)):
         if await desk.store.run(partial(doubt, attempt, actor=desk.owner, now=now)):
@@ -33,9 +40,21 @@ async def sweep(desk: Desk) -> None:
     await desk.store.run(partial(doubt_refills, before=deadline, now=now))
 
 
-async def _take_up(desk: Desk, *, now: int) -> None:
+async def keep_time(desk: Desk) -> None:
+    """Ask the books what time it is; after a jump nobody is thought dead until all have said when they live now."""
+    if not isinstance(desk.clock, SharedClock):
+        return
+    jump = await desk.clock.read(desk.store)
+    if jump:
+        desk.quiet_until = monotonic() + (desk.longest_add_ms + STALE_GRACE_MS) / 1000
+        log.warning("clock_jumped", ms=jump, quiet_seconds=int(desk.quiet_until - monotonic()))
+    if jump < 0:
+        await desk.store.run(partial(recall, now=desk.clock()))
+
+
+async def _take_up(desk: Desk, *, now: int, quiet: bool) -> None:
     """Send what was planned and not sent: by processes that are dead, and by ourselves."""
-    taken = await desk.store.run(partial(take_over, desk.owner, now=now))
+    taken = () if quiet else await desk.store.run(partial(take_over, desk.owner, now=now))
     for attempt in taken:
         log.info("attempt_taken_over", order_id=attempt.order_id, attempt=attempt.id, provider=attempt.provider)
         desk.spawn(dispatch(desk, attempt), name=f"dispatch:{attempt.order_id}")

@@ -18,7 +18,7 @@ from gateway.store.engine import Query, Refused, Steps
 from gateway.store.events import record
 from gateway.store.ledger import post
 from gateway.store.life import Locked, lock_order, write_step
-from gateway.store.owners import OWNER_DEAD_MS
+from gateway.store.owners import alive
 
 # An order whose answer never arrived is given again to an identical add this long (RELIABILITY 1.10, rule 2).
 REPLAY_MS: Final = 24 * 3600 * 1000
@@ -201,8 +201,7 @@ def has_earlier(wish: Wish, *, now: int) -> Steps[bool]:
     if wish.idem_key is not None:
         return bool((yield Query("order_by_idem_key", {"user_id": wish.user_id, "idem_key": wish.idem_key})))
     same: dict[str, int | str] = {"user_id": wish.user_id, "fingerprint": wish.fingerprint, "own": wish.own}
-    alive = {"since": now - REPLAY_MS, "alive_since": now - OWNER_DEAD_MS}
-    if (yield Query("order_unheard", {**same, **alive})):
+    if (yield Query("order_unheard", {**same, "since": now - REPLAY_MS, **alive(now)})):
         return True
     since = now - wish.duplicate_window * 1000
     return wish.duplicate_window > 0 and bool((yield Query("order_within_window", {**same, "since": since})))
@@ -227,8 +226,7 @@ def earlier_order(wish: Wish, *, now: int) -> Steps[int | None]:
             return int(row["id"]) if row["id"] != own else None
         return None
     same: dict[str, int | str] = {"user_id": user_id, "fingerprint": wish.fingerprint, "own": own}
-    alive = {"since": now - REPLAY_MS, "alive_since": now - OWNER_DEAD_MS}
-    for row in (yield Query("order_unheard", {**same, **alive})):
+    for row in (yield Query("order_unheard", {**same, "since": now - REPLAY_MS, **alive(now)})):
         again = {"id": row["id"], "answerer": wish.owner, "replays": row["replays"], "own": own}
         if row["replayed_for"] == own:
             return int(row["id"])

@@ -11,8 +11,16 @@ from gateway.store.life import lock_order, write_step
 
 # A process that has not been heard of for this long is dead (RELIABILITY 1.13).
 OWNER_DEAD_MS: Final = 30_000
+# A sign of life that is dated so far in the future was written before the clock was set back.
+OWNER_AHEAD_MS: Final = 3_600_000
 # Attempts taken over, or put in doubt, in one command.
 SWEEP_MAX: Final = 100
+
+
+def books_time() -> Steps[int]:
+    """What time it is by the database's clock, in ms since the epoch."""
+    rows = yield Query("books_time")
+    return int(rows[0]["now"])
 
 
 def beat(owner: str, *, now: int) -> Steps[None]:
@@ -27,7 +35,7 @@ def leave(owner: str) -> Steps[None]:
 
 def take_over(owner: str, *, now: int) -> Steps[tuple[Attempt, ...]]:
     """Make the planned attempts of dead processes ours, at most SWEEP_MAX: certain, because they were never armed."""
-    rows = yield Query("attempts_take_over", {"owner": owner, "alive_since": now - OWNER_DEAD_MS, "limit": SWEEP_MAX})
+    rows = yield Query("attempts_take_over", {"owner": owner, "limit": SWEEP_MAX, **alive(now)})
     taken: list[Attempt] = []
     for row in rows:
         attempts = yield from read_attempts(row["order_id"])
@@ -49,12 +57,17 @@ def left_planned(owner: str) -> Steps[tuple[Attempt, ...]]:
 
 def stale(*, now: int, deadline: int) -> Steps[tuple[Attempt, ...]]:
     """Attempts armed before ``deadline`` (ms), or by a process that is dead, and never decided; at most SWEEP_MAX."""
-    rows = yield Query("attempts_stale", {"deadline": deadline, "alive_since": now - OWNER_DEAD_MS, "limit": SWEEP_MAX})
+    rows = yield Query("attempts_stale", {"deadline": deadline, "limit": SWEEP_MAX, **alive(now)})
     found: list[Attempt] = []
     for row in rows:
         attempts = yield from read_attempts(row["order_id"])
         found.extend(attempt for attempt in attempts if attempt.id == row["id"])
     return tuple(found)
+
+
+def alive(now: int) -> dict[str, int]:
+    """Between which moments a living process has given a sign of life."""
+    return {"alive_since": now - OWNER_DEAD_MS, "alive_until": now + OWNER_AHEAD_MS}
 
 
 def doubt(attempt: Attempt, *, actor: str, now: int) -> Steps[bool]:

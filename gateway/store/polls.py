@@ -10,7 +10,7 @@ from gateway.core import ledger
 from gateway.core.messages import StatusReply
 from gateway.core.order import TERMINAL, Booked, Order, Step, report, true_up, unreadable
 from gateway.core.routing import PlannedRoute
-from gateway.store.engine import Query, Steps
+from gateway.store.engine import Query, Steps, Value
 from gateway.store.ledger import post_all
 from gateway.store.life import Locked, lock_order, write_step
 
@@ -141,6 +141,13 @@ def miss(dues: Sequence[Due], *, pace: int, now: int) -> Steps[tuple[int, ...]]:
         )
         yield from _schedule(due, after)
     return tuple(told)
+
+
+def recall(*, now: int) -> Steps[None]:
+    """Ask again about what is dated further ahead than anything may be: the clock was set back since."""
+    most: dict[str, Value] = {"now": now, "due_most": now + 2 * PAUSE_MAX_MS, "lease_most": now + 2 * LEASE_MS}
+    yield Query("polls_recall", most)
+    yield Query("refills_recall", most)
 
 
 def poll_soon(order_id: int, *, due_at: int) -> Steps[None]:

@@ -38,7 +38,7 @@ SELECT id, order_id FROM attempts WHERE state = 'planned' AND owner = :owner ORD
 -- Planned attempts of owners that are dead become ours: certain, because they were never armed.
 UPDATE attempts SET owner = :owner WHERE id IN (
   SELECT id FROM attempts WHERE state = 'planned' AND owner <> :owner
-    AND NOT EXISTS (SELECT 1 FROM owners WHERE owners.owner = attempts.owner AND owners.heartbeat_at >= :alive_since)
+    AND NOT EXISTS (SELECT 1 FROM owners WHERE owners.owner = attempts.owner AND owners.heartbeat_at BETWEEN :alive_since AND :alive_until)
   ORDER BY id LIMIT :limit)
   AND state = 'planned' AND owner <> :owner
 RETURNING id, order_id
@@ -47,8 +47,11 @@ RETURNING id, order_id
 -- Armed and never decided: the owner is dead, or the upstream deadline has long passed whoever owns it.
 SELECT id, order_id FROM attempts WHERE state = 'sending'
   AND (sending_at < :deadline
-       OR NOT EXISTS (SELECT 1 FROM owners WHERE owners.owner = attempts.owner AND owners.heartbeat_at >= :alive_since))
+       OR NOT EXISTS (SELECT 1 FROM owners WHERE owners.owner = attempts.owner AND owners.heartbeat_at BETWEEN :alive_since AND :alive_until))
 ORDER BY id LIMIT :limit
+
+-- name: books_time
+SELECT {NOW} AS now
 
 -- name: owner_beat
 INSERT INTO owners(owner, started_at, heartbeat_at) VALUES(:owner, :now, :now)

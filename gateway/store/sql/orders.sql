@@ -16,7 +16,7 @@ SELECT id, replays, replayed_for FROM orders
 WHERE user_id = :user_id AND fingerprint = :fingerprint AND created_at >= :since AND id <> :own AND idem_key IS NULL
   AND (replayed_for = :own OR (answered_at IS NULL AND state <> 'failed'
        AND (unheard_at IS NOT NULL
-            OR NOT EXISTS (SELECT 1 FROM owners WHERE owners.owner = orders.answerer AND owners.heartbeat_at >= :alive_since))))
+            OR NOT EXISTS (SELECT 1 FROM owners WHERE owners.owner = orders.answerer AND owners.heartbeat_at BETWEEN :alive_since AND :alive_until))))
   AND NOT EXISTS (SELECT 1 FROM orders mine WHERE mine.id = :own)
 ORDER BY CASE WHEN replayed_for = :own THEN 0 ELSE 1 END, created_at DESC, id DESC LIMIT 1
 

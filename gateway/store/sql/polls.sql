@@ -13,6 +13,13 @@ UPDATE polls SET lease_owner = :owner, lease_until = :lease_until WHERE order_id
   AND due_at <= :now AND lease_until < :now
 RETURNING order_id, upstream_order, due_at, accepted_at, terminal_at, misses, silent_since, unreadable_since, refund_named, refund_times
 
+-- name: polls_recall
+-- After the clock was set back: what is due or leased further ahead than anything may be was dated before that.
+UPDATE polls SET
+  due_at = CASE WHEN terminal_at IS NULL AND due_at > CAST(:due_most AS BIGINT) THEN CAST(:now AS BIGINT) ELSE due_at END,
+  lease_until = CASE WHEN lease_until > CAST(:lease_most AS BIGINT) THEN 0 ELSE lease_until END
+WHERE lease_until > CAST(:lease_most AS BIGINT) OR (terminal_at IS NULL AND due_at > CAST(:due_most AS BIGINT))
+
 -- name: poll_schedule
 UPDATE polls SET due_at = :due_at, lease_until = 0, misses = :misses, terminal_at = :terminal_at, silent_since = :silent_since,
        unreadable_since = :unreadable_since, refund_named = :refund_named, refund_times = :refund_times

@@ -30,6 +30,11 @@ UPDATE refills SET lease_until = :lease_until WHERE id IN (
   AND state = 'open' AND due_at <= :now AND lease_until < :now
 RETURNING id, upstream_refill, created_at
 
+-- name: refills_recall
+-- As polls_recall.
+UPDATE refills SET due_at = CAST(:now AS BIGINT), lease_until = 0
+WHERE state = 'open' AND (lease_until > CAST(:lease_most AS BIGINT) OR due_at > CAST(:due_most AS BIGINT))
+
 -- name: refills_doubt
 -- Asked and never decided, because the process died in the middle: whether the panel took it is not known.
 UPDATE refills SET state = 'unknown', updated_at = :now WHERE state = 'asking' AND created_at < :before
