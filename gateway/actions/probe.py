@@ -52,6 +52,7 @@ from gateway.store.unknown import DOUBTS_MAX, OpenDoubt, open_doubts, own_orders
 ATTEMPTS_BELOW: Final = 2**62
 BATCH_MAX: Final = 100  # ids in one call, as for any other status
 LOOK_BEYOND: Final = 100  # ids beyond our last one, where nothing bounds a window from above
+LOOK: Final = "look"  # the job of asking a panel: a gateway's, or a person's who looks by hand, one at a time
 STRANGE_MAX: Final = 10_000  # ids known to be nobody's; with more of them a key is not ours alone
 _PARTLY: Final = frozenset({StatusWord.PARTIAL, StatusWord.CANCELED})  # its charge is no longer that of the whole
 
@@ -131,7 +132,7 @@ async def ask_about(
         await asyncio.sleep(max(due - monotonic(), 0.0))
         due = monotonic() + float(1 / rules.calls_per_second)
         if not await go_on():
-            return Cannot("another process has taken over")
+            return Cannot("somebody else is looking there right now")
         for number, said in (await _ask(client, call)).items():
             if isinstance(said, StatusReply):
                 found[number] = said

@@ -16,7 +16,7 @@ import structlog
 from gateway.actions.cancel import tell_cancel
 from gateway.actions.desk import Desk
 from gateway.actions.dispatch import dispatch
-from gateway.actions.probe import Cannot, Judged, View, ask_about, in_words, judge, ripe, view_of
+from gateway.actions.probe import LOOK, Cannot, Judged, View, ask_about, in_words, judge, ripe, view_of
 from gateway.core.attempt import AttemptState
 from gateway.core.errors import TEXT_UNAVAILABLE
 from gateway.core.money import scale_of, to_units_up
@@ -142,6 +142,13 @@ class Resolver:
         memory.leased_at = now if mine else None
         return mine
 
+    async def _may_ask(self, provider: str, memory: _Memory) -> bool:
+        """Whether this process still speaks for the provider, and no person is looking there by hand."""
+        owner = self._desk.owner
+        return await self._hold(provider, memory) and await self._desk.store.run(
+            partial(claim_job, provider, LOOK, owner)
+        )
+
     async def _let_go(self, provider: str, memory: _Memory) -> None:
         memory.ticked_at = None
         if memory.leased_at is not None:
@@ -195,7 +202,8 @@ class Resolver:
         looked: View | Cannot = view
         if isinstance(view, View):
             memory.number += 1
-            seen = await ask_about(client, view, rules, go_on=partial(self._hold, provider, memory))
+            seen = await ask_about(client, view, rules, go_on=partial(self._may_ask, provider, memory))
+            await desk.store.run(partial(return_job, provider, LOOK, desk.owner))
             if isinstance(seen, Cannot):
                 looked = seen
             else:

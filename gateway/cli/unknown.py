@@ -8,8 +8,8 @@ from typing import Final
 import msgspec
 import rich_click as click
 
-from gateway.actions.probe import Cannot, View, ask_about, in_words, judge, ripe, view_of
-from gateway.actions.resolve import JOB, in_short
+from gateway.actions.probe import LOOK, Cannot, View, ask_about, in_words, judge, ripe, view_of
+from gateway.actions.resolve import in_short
 from gateway.actions.wanted import upstream_of
 from gateway.cli.session import actor, command, config_path, in_books, now, table
 from gateway.core.errors import GatewayError
@@ -188,11 +188,13 @@ async def _probe(store: Store, provider: str, rules: Provider) -> list[str]:
     client = ProviderClient(upstream_of(provider, rules), Metrics())
 
     async def hold() -> bool:
-        return await store.run(partial(claim_job, provider, JOB, owner))
+        return await store.run(partial(claim_job, provider, LOOK, owner))
 
     try:
         if not await hold():
-            raise BadAnswer(f"a gateway is looking at {provider} right now; `gateway unknown show` has what it finds")
+            raise BadAnswer(
+                f"somebody else is looking at {provider} right now; `gateway unknown show` has what it finds"
+            )
         view = await view_of(store, client, rules.unknown)
         seen = await ask_about(client, view, rules.unknown, go_on=hold) if isinstance(view, View) else view
         if isinstance(seen, Cannot) or isinstance(view, Cannot):
@@ -200,7 +202,7 @@ async def _probe(store: Store, provider: str, rules: Provider) -> list[str]:
             raise BadAnswer(f"looking at {provider} proves nothing: {why}")
         judged = await judge(store, client, (view, seen), rules=rules.unknown, denials=lambda _: {})
     finally:
-        await store.run(partial(return_job, provider, JOB, owner))
+        await store.run(partial(return_job, provider, LOOK, owner))
         await client.aclose()
     lines = [f"asked about {len(view.ids) + len(view.gaps)} ids in {seen.calls} calls, {len(seen.denied)} denied"]
     lines += [f"{number} is in no order of ours: {in_words(said)}" for number, said in sorted(judged.lost.items())]

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from gateway.core.attempt import AttemptState
 from gateway.core.outcome import Accepted, Unknown
 from gateway.core.user import User
 from gateway.settings.values import UnknownRules
+from gateway.store.brakes import claim_job, return_job
 from gateway.store.unknown import OpenDoubt, all_doubts
 from tests.cut_books import CutBooks
 from tests.panel_process import SimulatedPanel, simulated_panel
@@ -229,12 +231,27 @@ async def test_one_process_speaks_for_a_provider(scene: Scene) -> None:
     twin = Resolver(other, scene.ticks)
     await scene.run()
     await twin.run("panel-a")
-    owners = "SELECT lease_owner FROM provider_jobs"
+    owners = "SELECT lease_owner FROM provider_jobs WHERE kind = 'resolve'"
     assert await ask(scene.url, owners) == [(ME,)]
     await scene.resolver.close()
     await twin.run("panel-a")
     assert await ask(scene.url, owners) == [(RIVAL,)]
     await close_desk(other)
+
+
+async def test_person_who_looks_by_hand_is_not_talked_over(scene: Scene) -> None:
+    """One of them asks at a time; the gateway's look comes later."""
+    await scene.ripen()
+    await scene.desk.store.run(partial(claim_job, "panel-a", "look", "cli:ops"))
+    doubt = await scene.run()
+    assert doubt is not None
+    assert doubt.note == "somebody else is looking there right now"
+    assert scene.panel.heard("status") == 0
+    await scene.desk.store.run(partial(return_job, "panel-a", "look", "cli:ops"))
+    scene.ticks.pass_by(RECHECK)
+    doubt = await scene.run()
+    assert doubt is not None
+    assert doubt.note == "no later order bounds the window yet"
 
 
 async def test_log_says_how_long_doubt_lasts(scene: Scene) -> None:

@@ -162,7 +162,7 @@ async def fill_around(store: Store) -> None:
 
 async def claim(store: Store) -> None:
     """Another process is at it."""
-    assert await store.run(partial(claim_job, "panel-a", "resolve", ME))
+    assert await store.run(partial(claim_job, "panel-a", "look", ME))
 
 
 def test_probe_looks_and_changes_nothing(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_probe_looks_and_changes_nothing(tmp_path: Path) -> None:
         assert "held" in made("list")
         assert "there is no provider panel-b" in made("probe", "panel-b", code=1)
         made.in_books(claim)
-        assert "a gateway is looking at panel-a right now" in made("probe", "panel-a", code=1)
+        assert "somebody else is looking at panel-a right now" in made("probe", "panel-a", code=1)
     finally:
         panel.kill()
 
