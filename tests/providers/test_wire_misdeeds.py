@@ -96,7 +96,7 @@ async def test_port_closed(opening: Opening) -> None:
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "[bad", "", "a..b", "x" * 300])
-async def test_dns_fails(opening: Opening, host: str) -> None:
+async def test_u3_dns_fails(opening: Opening, host: str) -> None:
     """No such name, or none that could be one."""
     await never_sent(opening, f"http://{host}/api/v2")
 

@@ -142,7 +142,7 @@ async def test_good_certificate_is_good(opening: Opening) -> None:
         (stalled, "ConnectTimeout"),
     ],
 )
-async def test_bad_tls_is_never_sent_and_said(opening: Opening, context: object, said: str) -> None:
+async def test_u4_bad_tls_is_never_sent_and_said(opening: Opening, context: object, said: str) -> None:
     """Not one byte of the order or the key; the reason in words; the provider counts as failing and is spared."""
     assert callable(context)
     async with server(context()) as there:
