@@ -204,7 +204,8 @@ async def _probe(store: Store, provider: str, rules: Provider) -> list[str]:
     finally:
         await store.run(partial(return_job, provider, LOOK, owner))
         await client.aclose()
-    lines = [f"asked about {len(view.ids) + len(view.gaps)} ids in {seen.calls} calls, {len(seen.denied)} denied"]
+    asked = len(view.ids) + len(view.gaps) + len(view.ends)
+    lines = [f"asked about {asked} ids in {seen.calls} calls, {len(seen.denied)} denied"]
     lines += [f"{number} is in no order of ours: {in_words(said)}" for number, said in sorted(judged.lost.items())]
     if judged.foreign:
         lines.append("somebody else orders with this key, so nothing that is found is taken as ours")

@@ -9,9 +9,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.actions.desk import Desk
+from gateway.actions.probe import Seen, View, ask_about, judge, view_of
 from gateway.actions.resolve import Resolver
 from gateway.core.attempt import AttemptState
 from gateway.core.outcome import Accepted, Unknown
+from gateway.core.resolve import Leave
 from gateway.core.user import User
 from gateway.settings.values import UnknownRules
 from gateway.store.brakes import claim_job, return_job
@@ -223,6 +225,27 @@ async def test_order_on_its_way_may_own_what_was_found(scene: Scene) -> None:
     scene.ticks.pass_by(4 * RECHECK)
     await scene.run()
     assert await states(scene) == [AttemptState.UNKNOWN]
+
+
+async def test_order_accepted_while_the_panel_was_asked_is_no_candidate(scene: Scene) -> None:
+    """The books are read again after the panel: what has an owner by then is nobody's else."""
+    await scene.ripen()
+    store, client = scene.desk.store, scene.desk.providers["panel-a"]
+    assert scene.panel.order_by("https://example.com/b", quantity="10") == "3"
+    view = await view_of(store, client, RULES)
+    assert isinstance(view, View)
+
+    async def always() -> bool:
+        return True
+
+    seen = await ask_about(client, view, RULES, go_on=always)
+    assert isinstance(seen, Seen)
+    assert 3 in seen.found
+    await scene.accept(ORDER + 3, "3")
+    judged = await judge(store, client, (view, seen), rules=RULES, denials=lambda _: {})
+    assert judged.lost == {}
+    assert judged.settled.strange == ()
+    assert [type(verdict) for verdict in judged.settled.verdicts] == [Leave]
 
 
 async def test_one_process_speaks_for_a_provider(scene: Scene) -> None:

@@ -175,7 +175,7 @@ def test_probe_looks_and_changes_nothing(tmp_path: Path) -> None:
         made = Shell(tmp_path, url=f"{panel.url}", currency="USD")
         made.in_books(fill_around)
         told = made("probe", "panel-a")
-        for part in ("asked about 100 ids in 1 calls, 99 denied", "2 is in no order of ours", "charge 0.009 USD"):
+        for part in ("asked about 101 ids in 2 calls, 99 denied", "2 is in no order of ours", "charge 0.009 USD"):
             assert part in told
         assert f"order {ORDER}: placed as 2" in told
         assert "held" in made("list")
