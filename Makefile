@@ -1,6 +1,6 @@
 # What one types here. Everything that lasts longer than a line stands in a script; .ci/run runs the same checks.
 .DEFAULT_GOAL := help
-.PHONY: help storm demo run test lint types machine races start-large coverage-core bench crash crash-sweep crash-mutants faults-pgbouncer lock clean
+.PHONY: help storm demo run test lint types machine races start-large coverage-core bench crash crash-sweep crash-mutants faults-pgbouncer faults-strace lock clean
 
 BIN := .venv/bin
 
@@ -44,6 +44,11 @@ start-large: ## start on books with 100 000 open orders and 5 000 in doubt, on S
 coverage-core: ## every branch of gateway/core, taken by that file's own tests
 	@./setup.sh dev
 	@$(BIN)/python -m tests.coverage_of_core
+
+faults-strace: ## rows D4 to D6 of the fault matrix with errors and delays from the kernel (Debian: apt-get install strace)
+	@command -v strace >/dev/null || { echo 'strace is not installed; on Debian: apt-get install strace' >&2; exit 1; }
+	@./setup.sh dev
+	@$(BIN)/python -m pytest tests/matrix/with_strace.py
 
 faults-pgbouncer: ## row D12 of the fault matrix with PgBouncer itself (Debian: apt-get install pgbouncer)
 	@command -v pgbouncer >/dev/null || { echo 'pgbouncer is not installed; on Debian: apt-get install pgbouncer' >&2; exit 1; }

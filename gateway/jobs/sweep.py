@@ -25,10 +25,12 @@ async def sweep(desk: Desk) -> None:
     """Say that we live, bring verdicts left lying, take over what was planned and send it, doubt what was sent."""
     await keep_time(desk)
     now = desk.clock()
-    await desk.store.run(partial(beat, desk.owner, now=now))
+    quiet = monotonic() < desk.quiet_until
+    heard = await desk.store.run(partial(beat, desk.owner, now=now))
+    if heard < desk.beaten_at and not quiet and not desk.unfenced:
+        _stop_sending(desk, heard)
     desk.beaten_at = now
     await replay(desk)
-    quiet = monotonic() < desk.quiet_until
     if not desk.unfenced:  # Otherwise they are left to a process that can send them.
         await _take_up(desk, now=now, quiet=quiet)
     if quiet:
@@ -38,6 +40,16 @@ async def sweep(desk: Desk) -> None:
         if await desk.store.run(partial(doubt, attempt, actor=desk.owner, now=now)):
             log.warning("attempt_in_doubt", order_id=attempt.order_id, attempt=attempt.id, provider=attempt.provider)
     await desk.store.run(partial(doubt_refills, before=deadline, now=now))
+
+
+def _stop_sending(desk: Desk, heard: int) -> None:
+    """The books lack a sign of life that was committed: what else they lack, panels may have. Only people can tell.
+
+    So it is after a failover to a replica that lagged, or with an older copy in the books' place (row D11).
+    """
+    desk.unfenced = "the books lack what was committed in them: reconcile with the panels, then start anew"
+    desk.metrics.placing_is(on=False)
+    log.critical("books_went_back", by_ms=desk.beaten_at - heard, placing=False)
 
 
 async def keep_time(desk: Desk) -> None:

@@ -23,9 +23,11 @@ def books_time() -> Steps[int]:
     return int(rows[0]["now"])
 
 
-def beat(owner: str, *, now: int) -> Steps[None]:
-    """Note that this process lives."""
+def beat(owner: str, *, now: int) -> Steps[int]:
+    """Note that this process lives; answers when it last did before, in ms, or 0."""
+    before = yield Query("owner_heard", {"owner": owner})
     yield Query("owner_beat", {"owner": owner, "now": now})
+    return int(before[0]["heartbeat_at"]) if before else 0
 
 
 def leave(owner: str) -> Steps[None]:

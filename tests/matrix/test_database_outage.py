@@ -1,6 +1,7 @@
-"""Rows D1, D2, D3 and D13: PostgreSQL restarts, loses lines at COMMIT, falls silent, has too few connections."""
+"""Rows D1, D2, D3, D11 and D13: PostgreSQL restarts, loses lines at COMMIT, is silent, older, or too narrow."""
 
 import asyncio
+import shutil
 import time
 from collections.abc import Callable
 from decimal import Decimal
@@ -177,6 +178,41 @@ async def test_d3_silent_server_is_told_in_two_seconds_and_nothing_is_sent(postg
             assert "order" in await trial.add(call, LINK + "after")
     states = await trial.judge()
     assert (states[LINK + "before"], states[LINK + "after"]) == ("completed", "completed")
+
+
+async def test_d11_books_that_lack_what_was_committed_stop_orders(
+    own_trial: Trial, own_postgres: PostgresServer
+) -> None:
+    """An older state in the books' place, as after a failover to a replica that lagged: nothing is sent any more.
+
+    Which orders are missing cannot be told from the books; whoever starts anew after reconciling answers for that.
+    """
+    trial = own_trial
+    trial.judged = True  # Orders are lost here: that is what it is about.
+    kept = trial.folder / "kept"
+    async with trial.gateway() as house:
+        call = await house.user()
+        own_postgres.stop()
+        shutil.copytree(own_postgres.data, kept)
+        own_postgres.start()
+        await writing(house)
+        assert "order" in await trial.add(call, LINK + "lost")
+        own_postgres.stop(immediate=True)
+        shutil.rmtree(own_postgres.data)
+        shutil.copytree(kept, own_postgres.data)
+        own_postgres.start()
+
+        async def noticed() -> bool:
+            async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
+                ready = await http.get(f"{house.health}/ready")
+            return ready.status_code == 503 and "lack what was committed" in ready.text
+
+        await until(noticed)
+        heard = trial.heard()
+        refused = (await asked(call, LINK + "next")).json()
+        assert refused == {"error": "Service temporarily unavailable"}
+        assert (await call("balance"))["balance"] == "100"
+        assert trial.heard() == heard
 
 
 async def test_d13_more_work_than_connections_waits_a_bounded_time(postgres_trial: Trial) -> None:

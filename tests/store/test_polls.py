@@ -48,10 +48,10 @@ def partly(remains: int | None) -> StatusReply:
 
 
 async def test_every_due_order_is_claimed_once(store: Store, database_url: str, alpha: User) -> None:
-    """Twelve workers in four processes take 2 000 due orders by hundreds: each is claimed, none twice."""
+    """Twelve workers in four processes take 20 000 due orders by hundreds: each is claimed, none twice."""
     await ask(
         database_url,
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) "
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) "
         "INSERT INTO orders(id, user_id, fingerprint, service_id, type, fields, quantity, currency, rate, rule, "
         "charge, state, shown, routes, can_refill, can_cancel, answerer, created_at, updated_at) "
         "SELECT i, 1, 'f', 1, 'Default', '[]', 10, 'USD', 1, 'r', 1, 'active', 'Pending', '[]', 0, 0, 'x', 1, 1 FROM n",
@@ -74,7 +74,7 @@ async def test_every_due_order_is_claimed_once(store: Store, database_url: str, 
         return mine
 
     claimed = [order for mine in await asyncio.gather(*(work(number) for number in range(12))) for order in mine]
-    assert sorted(claimed) == [*range(1, 2001)]
+    assert sorted(claimed) == [*range(1, 20_001)]
     for other in stores[1:]:
         await other.close()
 

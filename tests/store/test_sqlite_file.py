@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.store.engine import StoreUnavailable
+from gateway.store.engine import StoreBusy, StoreUnavailable
 from gateway.store.sqlite import SqliteStore
 from gateway.store.sqlite_file import NETWORK, HighWater, connect_file, file_system_of, look_through, open_file
 from gateway.store.users import Choices, create_user, list_users
+from tests.matrix.moments import after_commit_of, at
 from tests.store.trade import NOW
 
 MOUNTS = """\
@@ -92,3 +93,27 @@ async def test_damaged_file_is_told(tmp_path: Path) -> None:
         pytest.raises((StoreUnavailable, sqlite3.DatabaseError), match=r"damaged|malformed"),
     ):
         look_through(path, connection)
+
+
+async def test_unclear_commit_is_never_told_as_not_kept(tmp_path: Path) -> None:
+    """The commit was told as failed though it happened, and then somebody has the file: "busy" would be a lie."""
+    path = tmp_path / "books.db"
+    store = SqliteStore(path)
+    await store.open()
+    await store.migrate()
+    elsewhere = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+
+    def fail() -> None:
+        elsewhere.execute("BEGIN IMMEDIATE")
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+        raise error
+
+    create = partial(create_user, "alpha", "USD", Choices(), actor="test", now=NOW)
+    with at(after_commit_of("user_insert", fail)), pytest.raises(StoreUnavailable) as told:
+        await store.run(create)
+    assert not isinstance(told.value, StoreBusy)
+    elsewhere.execute("ROLLBACK")
+    elsewhere.close()
+    assert [each.user.name for each in await store.read(list_users)] == ["alpha"]
+    await store.close()

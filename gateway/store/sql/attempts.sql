@@ -53,6 +53,9 @@ ORDER BY id LIMIT :limit
 -- name: books_time
 SELECT {NOW} AS now
 
+-- name: owner_heard
+SELECT heartbeat_at FROM owners WHERE owner = :owner
+
 -- name: owner_beat
 INSERT INTO owners(owner, started_at, heartbeat_at) VALUES(:owner, :now, :now)
 ON CONFLICT(owner) DO UPDATE SET heartbeat_at = :now
