@@ -13,7 +13,7 @@ LINK: Final = "https://social.example/s"
 STRACE: Final = ["strace", "-D", "-f", "-qq", "-o", "/dev/null"]
 SYNCS: Final = "fsync,fdatasync"
 INJECTED: Final = {
-    "d4_no_room_now_and_then": f"{SYNCS},pwrite64:error=ENOSPC:when=150+40",
+    "d4_no_room_now_and_then": f"{SYNCS},pwrite64:error=ENOSPC:when=200+400",
     "d5_sync_fails_now_and_then": f"{SYNCS}:error=EIO:when=20+7",
     "d6_slow_disk": f"{SYNCS}:delay_enter=300000",
 }
