@@ -180,3 +180,15 @@ def test_statements_lose_their_comments_and_semicolons() -> None:
     """What stands before the first name is prose; the comment under a name is not sent to the database."""
     text = "-- A file.\n\n-- name: one\n-- Why.\nSELECT 1;\n\n-- name: two\nSELECT 2\n"
     assert named_texts(text) == [("one", "SELECT 1"), ("two", "SELECT 2")]
+
+
+async def test_add_looks_for_an_earlier_one_by_its_fingerprint(store: Store, database_url: str) -> None:
+    """Not by walking all orders of the user: an add costs the same however many there are."""
+    if not database_url.startswith("sqlite"):
+        return  # PostgreSQL chooses by what is in the tables.
+    with closing(sqlite3.connect(database_url.removeprefix("sqlite:///"))) as books:
+        for name in ("order_unheard", "order_within_window"):
+            statement = load_statements("sqlite")[name]
+            asked = dict.fromkeys(statement.parameters)
+            plan = [row[3] for row in books.execute(f"EXPLAIN QUERY PLAN {statement.text}", asked)]
+            assert plan[0].startswith("SEARCH orders USING INDEX orders_by_fingerprint (user_id=? AND fingerprint=?")

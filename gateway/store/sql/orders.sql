@@ -11,9 +11,10 @@ SELECT id, fingerprint, state FROM orders WHERE user_id = :user_id AND idem_key 
 -- name: order_unheard
 -- The newest identical order whose answer is known not to have reached its caller: the connection broke, or the process that should
 -- have answered is dead. A failed order is not given again: nothing was charged for it. When this very add was run before, with a
--- commit that was unclear, what that run did is the answer: the order it gave again, or its own, and then none of these.
+-- commit that was unclear, what that run did is the answer: the order it gave again, or its own, and then none of these. The empty text keeps SQLite from walking
+-- all orders of the user by the index of keys (measured: 130 µs an add at 400 orders of a user, and growing with them).
 SELECT id, replays, replayed_for FROM orders
-WHERE user_id = :user_id AND fingerprint = :fingerprint AND created_at >= :since AND id <> :own AND idem_key IS NULL
+WHERE user_id = :user_id AND fingerprint = :fingerprint AND created_at >= :since AND id <> :own AND (idem_key || '') IS NULL
   AND (replayed_for = :own OR (answered_at IS NULL AND state <> 'failed'
        AND (unheard_at IS NOT NULL
             OR NOT EXISTS (SELECT 1 FROM owners WHERE owners.owner = orders.answerer AND owners.heartbeat_at BETWEEN :alive_since AND :alive_until))))
