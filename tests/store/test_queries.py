@@ -182,7 +182,8 @@ def test_statements_lose_their_comments_and_semicolons() -> None:
     assert named_texts(text) == [("one", "SELECT 1"), ("two", "SELECT 2")]
 
 
-async def test_add_looks_for_an_earlier_one_by_its_fingerprint(store: Store, database_url: str) -> None:
+@pytest.mark.usefixtures("store")
+async def test_add_looks_for_an_earlier_one_by_its_fingerprint(database_url: str) -> None:
     """Not by walking all orders of the user: an add costs the same however many there are."""
     if not database_url.startswith("sqlite"):
         return  # PostgreSQL chooses by what is in the tables.
