@@ -6,7 +6,7 @@ import gc
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -62,8 +62,8 @@ class Bench:
             (counts.commits - commits) / orders,
         )
 
-    async def _work(self, left: "object") -> None:
-        for _ in left:  # type: ignore[attr-defined] # one iterator that all workers share
+    async def _work(self, left: Iterator[int]) -> None:
+        for _ in left:  # One iterator that all workers share.
             await self._order(next(self.numbers))
 
     async def _order(self, number: int) -> None:
@@ -110,12 +110,12 @@ def main() -> None:
             ):
                 found = asyncio.run(measure(url, chosen.rounds, chosen.orders))
                 for at_once, goal in zip(CONCURRENCIES, GOALS[kind], strict=True):
-                    print(_row(kind, at_once, goal, found[at_once]), flush=True)
+                    print(_row(kind, at_once, goal, rows=found[at_once]), flush=True)
         finally:
             server.stop()
 
 
-def _row(kind: str, at_once: int, goal: int, rows: Sequence[Measured]) -> str:
+def _row(kind: str, at_once: int, goal: int, *, rows: Sequence[Measured]) -> str:
     rate = statistics.median(row.per_second for row in rows)
     cells = (
         kind,
