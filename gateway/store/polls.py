@@ -11,6 +11,7 @@ from gateway.core.messages import StatusReply
 from gateway.core.order import TERMINAL, Booked, Order, Step, report, true_up, unreadable
 from gateway.core.routing import PlannedRoute
 from gateway.store.engine import Query, Steps, Value
+from gateway.store.events import record
 from gateway.store.ledger import post_all
 from gateway.store.life import Locked, lock_order, write_step
 
@@ -178,6 +179,27 @@ def _true_up(order: Order, route: PlannedRoute, said: StatusReply, *, now: int) 
     booked = Booked(amount=row["amount"], currency=route.currency, transfers=row["transfers"])
     found = true_up(order, route.provider, booked, charged=Decimal(said.charge), agreed=route.cost)
     yield from post_all(found, now)
+    if found:
+        agreed, charged = format(route.cost, "f"), said.charge
+        yield from record(
+            "order.cost",
+            actor=f"provider:{route.provider}",
+            order_id=order.id,
+            user_id=order.user_id,
+            before=_cost(row["amount"], route.currency),
+            after=_cost(row["amount"] + _added(found, costs), route.currency),
+            reason=f"the panel says it charged {charged}, {agreed} was agreed",
+            now=now,
+        )
+
+
+def _cost(units: int, currency: str) -> str:
+    """What an order costs us, for the history: units of the provider's currency."""
+    return msgspec.json.encode({"cost": units, "currency": currency}).decode()
+
+
+def _added(transfers: Sequence[ledger.Transfer], costs: str) -> int:
+    return sum(each.amount if each.dest == costs else -each.amount for each in transfers)
 
 
 def _put_before_a_person(order_id: int, now: int) -> Steps[bool]:
