@@ -5,7 +5,7 @@
 BIN := .venv/bin
 
 help: ## print this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 - \2/p' $(MAKEFILE_LIST) | awk -F ' - ' '{ printf "%-24s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 - \2/p' $(MAKEFILE_LIST) | awk -F ' - ' '{ printf "%-28s%s\n", $$1, $$2 }'
 
 demo: ## two simulated panels, the gateway in front, a user, and a first order; Ctrl-C ends it
 	@./setup.sh run

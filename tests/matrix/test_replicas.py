@@ -9,6 +9,7 @@ from decimal import Decimal
 import httpx
 import pytest
 
+from gateway.actions.dispatch import PAUSE_MAX_SECONDS
 from tests.fault_proxy import FaultProxy
 from tests.gateway_process import Caller, House
 from tests.matrix.trial import LATER_SECONDS, Trial
@@ -114,7 +115,13 @@ async def test_n3_replica_without_panels_leaves_orders_to_the_other(trial: Trial
         assert (await at_b("status", order=waiting["order"]))["status"] == "Pending"
         for side in (trial.a, trial.b):
             side.proxy.heal()
-        await status_of(at_b, waiting["order"], "Completed")
+
+        async def gone_out_too() -> bool:
+            found: dict[str, str] = await at_b("status", order=waiting["order"])
+            return found["status"] == "Completed"
+
+        # A's next try comes after a pause that grew while it reached nobody, to half a minute at most.
+        await until(gone_out_too, seconds=PAUSE_MAX_SECONDS + 30)
     assert await trial.judge() == {LINK + "a": "completed", LINK + "b": "completed"}
 
 
