@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 
@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from gateway.actions.dispatch import PAUSE_MAX_SECONDS
+from gateway.providers.client import ProviderClient
 from tests.fault_proxy import FaultProxy
 from tests.gateway_process import Caller, House
 from tests.matrix.trial import LATER_SECONDS, Trial
@@ -136,7 +137,11 @@ async def test_n3_orders_of_a_replica_that_stops_go_out_by_the_other(trial: Tria
                 side.proxy.refuse()
                 side.proxy.cut()
             waiting = await asyncio.gather(*(trial.add(call, f"{LINK}/{n}") for n in range(6)))
-            assert all(client.tripped for client in a.gateway.desk.providers.values())
+
+            async def tripped(providers: Collection[ProviderClient] = tuple(a.gateway.desk.providers.values())) -> bool:
+                return all(client.tripped for client in providers)
+
+            await until(tripped)
             assert not any(client.tripped for client in b.gateway.desk.providers.values())
         for placed in waiting:
             await status_of(b.caller(call.key), placed["order"], "Completed")
