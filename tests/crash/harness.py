@@ -120,7 +120,8 @@ def random_run(
 
         def lives(world: World, chance: random.Random = chance, *, gentle: bool = gentle) -> Iterator[Life]:
             gateways = 2 if bases.kind == "postgresql" else 1
-            for _ in range(LIVES_A_WORLD):
+            left = -(-(kills - tally.kills) // gateways)
+            for _ in range(min(LIVES_A_WORLD, left)):
                 known = sorted(set(world.names.read_text().splitlines()) | set(points))
                 points[:] = known
                 yield draw_life(chance, known, gateways=gateways, seconds=LIFE_SECONDS, gentle=gentle)
