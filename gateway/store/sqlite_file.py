@@ -8,6 +8,7 @@ that was put back, or its write-ahead log was cut or taken away, and orders that
 import contextlib
 import os
 import sqlite3
+import time
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,9 @@ _MOUNTS: Final = Path("/proc/self/mounts")
 # A file that a process before left without closing it is looked through, as far as that is a matter of a second.
 LOOKED_THROUGH_BYTES: Final = 256 * 1024 * 1024
 _LAST_EVENT: Final = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
+# The switch to the log does not wait for another's lock as statements do.
+WAL_TRIES: Final = 20
+WAL_PAUSE_SECONDS: Final = 0.05
 
 
 def open_file(path: Path) -> sqlite3.Connection:
@@ -67,7 +71,7 @@ def connect_file(path: Path, *, read_only: bool) -> sqlite3.Connection:
     )
     try:
         connection.row_factory = sqlite3.Row
-        mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+        mode = _to_wal(connection)
         if mode != "wal":
             raise sqlite3.OperationalError(f"the write-ahead log is not to be had here (journal_mode={mode})")
         connection.execute("PRAGMA synchronous=FULL")
@@ -78,6 +82,18 @@ def connect_file(path: Path, *, read_only: bool) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _to_wal(connection: sqlite3.Connection) -> str:
+    """Switch to the log and answer the mode; of two processes on a new file one is refused at once, and comes again."""
+    for _ in range(WAL_TRIES):
+        try:
+            return str(connection.execute("PRAGMA journal_mode=WAL").fetchone()[0])
+        except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            time.sleep(WAL_PAUSE_SECONDS)
+    return str(connection.execute("PRAGMA journal_mode=WAL").fetchone()[0])
 
 
 def file_system_of(path: Path, mounts: str) -> str:
