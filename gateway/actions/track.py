@@ -22,7 +22,8 @@ from gateway.core.messages import (
 from gateway.core.refill import RefillState, read_word
 from gateway.points import point
 from gateway.providers.client import ProviderClient
-from gateway.store.polls import Due, apply, claim, miss
+from gateway.providers.said import Failed
+from gateway.store.polls import Due, apply, claim, hand_back, miss
 from gateway.store.refills import OpenRefill, claim_refills, settle
 
 log = structlog.get_logger(__name__)
@@ -42,8 +43,14 @@ def batch_of(desk: Desk, provider: str) -> int:
 
 
 async def track(desk: Desk, provider: str) -> int:
-    """Ask one provider about the orders that are due, one batch; answers how many there were."""
+    """Ask one provider about the orders that are due, one batch; answers how many there were.
+
+    A process that does not reach the panel leaves the orders to one that does: it takes none while its breaker is open,
+    and hands back what it could not ask about. That is no silence of the panel, and no order waits longer for it.
+    """
     client = desk.providers[provider]
+    if client.reads_tripped:
+        return 0
     limit = batch_of(desk, provider)
     dues = await desk.store.run(partial(claim, provider, desk.owner, limit=limit, now=desk.clock()))
     if not dues:
@@ -51,6 +58,9 @@ async def track(desk: Desk, provider: str) -> int:
     point("before", "ASKED")
     said = await _ask(client, dues)
     point("after", "ASKED")
+    if said is None:
+        await desk.store.run(partial(hand_back, dues, desk.owner))
+        return 0
     now, pace = desk.clock(), desk.paces[provider]
     silent = [due for due in dues if due.upstream_order not in said]
     told = partial(apply, provider=provider, pace=pace, now=now, confirmations=client.upstream.refund_confirmations)
@@ -65,6 +75,8 @@ async def track(desk: Desk, provider: str) -> int:
 async def track_refills(desk: Desk, provider: str) -> int:
     """Ask one provider about its open refills that are due, one batch; answers how many there were."""
     client = desk.providers[provider]
+    if client.reads_tripped:
+        return 0
     now = desk.clock()
     dialect = client.upstream.dialect
     limit = min(BATCH_MAX if dialect.multi_refill_status else SINGLES_MAX, dialect.batch)
@@ -81,18 +93,27 @@ async def track_refills(desk: Desk, provider: str) -> int:
     return len(refills)
 
 
-async def _ask(client: ProviderClient, dues: Sequence[Due]) -> dict[str, StatusReply]:
-    """What the panel says, by its own id; only ids that were asked for, and only what is a status."""
+async def _ask(client: ProviderClient, dues: Sequence[Due]) -> dict[str, StatusReply] | None:
+    """What the panel says, by its own id; only ids that were asked for, and only what is a status.
+
+    ``None`` when no question got as far as the panel.
+    """
     asked = tuple(due.upstream_order for due in dues)
     if len(asked) == 1 or not client.upstream.dialect.multi_status:
         heard = await asyncio.gather(*(client.ask(StatusRequest(order=one)) for one in asked))
+        if all(map(_unsent, heard)):
+            return None
         return {one: reply for one, reply in zip(asked, heard, strict=True) if isinstance(reply, StatusReply)}
     answer = await client.ask(MultiStatusRequest(orders=asked))
     if not isinstance(answer, MultiStatusReply):
         log.warning("status_no_news", provider=client.upstream.name, orders=len(asked), answer=type(answer).__name__)
-        return {}
+        return None if _unsent(answer) else {}
     wanted = set(asked)
     return {one: reply for one, reply in answer.orders if one in wanted and isinstance(reply, StatusReply)}
+
+
+def _unsent(said: object) -> bool:
+    return isinstance(said, Failed) and not said.sent
 
 
 async def _ask_refills(client: ProviderClient, refills: Sequence[OpenRefill]) -> dict[str, str]:

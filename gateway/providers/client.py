@@ -100,6 +100,11 @@ class ProviderClient:
         """Whether orders had better go to another provider: its breaker for them is not closed."""
         return self._breakers[ORDERS].tripped
 
+    @property
+    def reads_tripped(self) -> bool:
+        """Whether reads had better not be made: from here the provider is not reached."""
+        return self._breakers[READS].tripped
+
     async def probe(self) -> None:
         """Ask for the balance if a breaker's time is over: a call that moves nothing says whether others may follow."""
         clock = asyncio.get_running_loop().time
@@ -118,7 +123,7 @@ class ProviderClient:
 
     async def ask(self, request: Request) -> Reply | Unreadable | Failed:
         """Read something, up to three times; any of the answers may be no news."""
-        if self._breakers[READS].tripped:
+        if self.reads_tripped:
             return self._refused(request)
         return await retry_read(
             lambda: self._ask_once(request),

@@ -144,6 +144,12 @@ def miss(dues: Sequence[Due], *, pace: int, now: int) -> Steps[tuple[int, ...]]:
     return tuple(told)
 
 
+def hand_back(dues: Sequence[Due], owner: str) -> Steps[None]:
+    """The panel could not be reached, from here: the orders stay due, and a replica that reaches it asks about them."""
+    for due in sorted(dues, key=lambda one: one.order_id):
+        yield Query("poll_hand_back", {"order_id": due.order_id, "owner": owner})
+
+
 def recall(*, now: int) -> Steps[None]:
     """Ask again about what is dated further ahead than anything may be: the clock was set back since."""
     most: dict[str, Value] = {"now": now, "due_most": now + 2 * PAUSE_MAX_MS, "lease_most": now + 2 * LEASE_MS}

@@ -16,6 +16,7 @@ from gateway.store.polls import (
     Due,
     apply,
     claim,
+    hand_back,
     miss,
     next_poll,
     poll_soon,
@@ -87,6 +88,15 @@ async def test_claim_is_ours_for_its_lease(store: Store, alpha: User) -> None:
         assert await store.run(partial(claim, "panel-a", RIVAL, limit=10, now=now)) == ()
     (theirs,) = await store.run(partial(claim, "panel-a", RIVAL, limit=10, now=NOW + LEASE_MS + 1))
     assert theirs == due
+
+
+async def test_order_handed_back_is_due_for_anybody_and_was_not_missed(store: Store, alpha: User) -> None:
+    """The asker could not ask. One whose lease ran out hands back nothing of who has it now."""
+    due = await active(store, alpha)
+    await store.run(partial(hand_back, [due], RIVAL))
+    assert await store.run(partial(claim, "panel-a", RIVAL, limit=10, now=NOW)) == ()
+    await store.run(partial(hand_back, [due], ME))
+    assert await store.run(partial(claim, "panel-a", RIVAL, limit=10, now=NOW)) == (due,)
 
 
 async def test_only_the_providers_own_and_only_what_is_due(store: Store, alpha: User) -> None:

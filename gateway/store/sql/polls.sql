@@ -31,6 +31,10 @@ SELECT COUNT(*) AS transfers, CAST(COALESCE(SUM(CASE WHEN d.code = :costs THEN t
 FROM transfers t JOIN accounts s ON s.id = t.source_id JOIN accounts d ON d.id = t.dest_id
 WHERE t.order_id = :order_id AND t.kind = 'cost' AND (d.code = :costs OR s.code = :costs)
 
+-- name: poll_hand_back
+-- The asker could not ask: whoever can may do it at once.
+UPDATE polls SET lease_until = 0 WHERE order_id = :order_id AND lease_owner = :owner
+
 -- name: poll_soon
 -- Something was asked of the panel about this order: look soon.
 UPDATE polls SET due_at = :due_at WHERE order_id = :order_id AND due_at > :due_at
