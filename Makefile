@@ -15,9 +15,10 @@ run: ## the gateway with your own providers.yaml, and the variables of .env if t
 	@./setup.sh run
 	@set -a; [ ! -f .env ] || . ./.env; set +a; exec $(BIN)/gateway serve
 
+# Most tests wait more than they work, so more processes than cores; WORKERS=0 has them one after another.
 test: ## set up what the tests need and pass them, on SQLite and on a real PostgreSQL and Redis
 	@./setup.sh dev
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(or $(WORKERS),4) --dist worksteal
 
 lint: ## lint, format and house contracts
 	@./setup.sh dev

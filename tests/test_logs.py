@@ -26,6 +26,8 @@ def lines() -> Iterator[io.StringIO]:
     stream = io.StringIO()
     before = structlog.get_config()
     configure_logs("debug", "json", secrets=[CANARY, "panel-a-key", "panel-b-key", "short"], stream=stream)
+    # A logger used meanwhile must not keep these settings for the tests that come after.
+    structlog.configure(**{**structlog.get_config(), "cache_logger_on_first_use": False})
     yield stream
     structlog.configure(**before)
     logging.getLogger().handlers = handlers
