@@ -7,8 +7,10 @@ from gateway.cli.catalogue import catalogue
 from gateway.cli.config import config
 from gateway.cli.demo import demo
 from gateway.cli.events import events
+from gateway.cli.healthcheck import healthcheck
 from gateway.cli.key import key
 from gateway.cli.ledger import ledger
+from gateway.cli.migrate import migrate
 from gateway.cli.order import order
 from gateway.cli.panel import panel
 from gateway.cli.provider import provider
@@ -23,7 +25,8 @@ def main() -> None:
     """A gateway between panels: one endpoint, one key, one prepaid balance in front of many upstream panels."""
 
 
-for _command in (serve, demo, catalogue, user, key, order, unknown, ledger, events, config, provider, panel):
+_BOOKS = (catalogue, user, key, order, unknown, ledger, events, migrate)
+for _command in (serve, demo, healthcheck, *_BOOKS, config, provider, panel):
     main.add_command(_command)
 
 if __name__ == "__main__":
