@@ -25,6 +25,7 @@ providers:
     key: ${{ENV:PANEL_A_KEY}}
     allow_private: true
     requests_per_second: 1000
+    concurrency: {concurrency}
     poll_seconds: 0.2
     refresh_seconds: 1
     timeouts: {{connect: 1, total: {total}, total_read: 2}}
@@ -113,7 +114,8 @@ class House:
 def house_settings(folder: Path, *, a: str = NOBODY, b: str = NOBODY, **more: str) -> Settings:
     """Settings of a gateway between two panels; `more` are GATEWAY_ variables in small letters."""
     file = folder / "providers.yaml"
-    file.write_text(FILE.format(a=a, b=b, total=more.pop("total", "3"), unknown=more.pop("unknown", "{}")))
+    usual = {"total": "3", "unknown": "{}", "concurrency": "8"}
+    file.write_text(FILE.format(a=a, b=b, **{name: more.pop(name, value) for name, value in usual.items()}))
     environ = {
         "GATEWAY_DATA_DIR": str(folder),
         "GATEWAY_PORT": "0",

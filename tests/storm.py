@@ -93,7 +93,7 @@ async def storm(calls: int, seed: int) -> Report:
             await asyncio.gather(*client._under_way)
         reads = await asyncio.gather(*(client.ask(BalanceRequest()) for _ in range(READS_MAX)))
         orders = await asyncio.gather(*(client.place(ORDER, yes, now=NOW) for _ in range(CONCURRENCY)))
-        lost = READS_MAX - client._reads._slots._value + CONCURRENCY - client._orders._slots._value
+        lost = READS_MAX - client._reads._free + CONCURRENCY - client._orders._free
         await client.aclose()
     await asyncio.sleep(0.05)  # Both ends of a socket have to hear of its end.
     return Report(

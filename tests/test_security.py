@@ -19,7 +19,7 @@ from gateway.core.keys import PREFIX, RANDOM_BYTES, _base62, _checksum, make_key
 from gateway.store.users import Choices
 from tests.gateway_process import Caller, House, house_settings, running_house
 from tests.panel_process import SimulatedPanel, simulated_panel
-from tests.world import LINK, balance, on_sale
+from tests.world import LINK, balance, on_sale, until
 
 INVALID = {"error": "Invalid API key"}
 NO_SUCH_ORDER = "Incorrect order ID"
@@ -226,6 +226,27 @@ async def test_s09_21_caller_sets_no_price_user_or_state(house: House) -> None:
     told = await alpha("status", order=answer["order"])
     assert (told["charge"], told["currency"]) == ("0.135", "USD")
     assert [await balance(alpha), await balance(beta)] == [Decimal("99.865"), Decimal(100)]
+
+
+async def test_s09_23_crowd_of_one_user_does_not_keep_others_from_a_panel(
+    panel: SimulatedPanel, tmp_path: Path
+) -> None:
+    """One slot, a dozen orders of one user before it, then one order of another: it is the second to be sent."""
+    panel.switch("latency", "100", action="add")
+    async with running_house(house_settings(tmp_path, a=panel.url, concurrency="1")) as house:
+        await on_sale(house)
+        choices = Choices(answer="immediate")
+        many, one = await house.user("many", choices=choices), await house.user("one", choices=choices)
+        await _together(lambda n: many("add", service="1", link=f"{LINK}/{n}", quantity="10"), range(12))
+        before = len(panel.links())
+        await one("add", service="1", link=f"{LINK}/one", quantity="10")
+        await until(lambda: _sent(panel, f"{LINK}/one"))
+        assert len(panel.links()) - before <= 3  # One was on its way, one may have got its turn before it came.
+        panel.program.switches.clear()
+
+
+async def _sent(panel: SimulatedPanel, link: str) -> bool:
+    return link in panel.links()
 
 
 async def test_s09_40_files_of_ours_are_their_owners_alone(

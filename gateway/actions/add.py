@@ -77,7 +77,7 @@ async def add(
     if placed.attempt is None:
         desk.metrics.order_replayed()
         return reply
-    work = Job(attempt=placed.attempt, fields=new.fields, created_at=now, others=len(new.routes) > 1)
+    work = Job(attempt=placed.attempt, user_id=user.id, fields=new.fields, created_at=now, others=len(new.routes) > 1)
     task = desk.spawn(dispatch(desk, placed.attempt, work), name=f"dispatch:{placed.order_id}")
     if user.answer == "immediate":
         return reply

@@ -11,6 +11,7 @@ from gateway.actions.status import order_id
 from gateway.core.errors import TEXT_INCORRECT_ORDER, TEXT_NOT_CANCELABLE
 from gateway.core.messages import CancelReply, CancelRequest, ErrorReply, MultiCancelReply, MultiCancelRequest
 from gateway.core.user import User
+from gateway.providers.limits import HOUSE
 from gateway.store.orders import ask_cancel, show
 from gateway.store.polls import poll_soon
 
@@ -31,9 +32,8 @@ async def cancel(desk: Desk, user: User, request: CancelRequest) -> CancelReply 
     if task.provider is not None and task.upstream_order is not None:
         if not _can_cancel(desk, task.provider):
             return ErrorReply(error=TEXT_NOT_CANCELABLE)
-        desk.spawn(
-            tell_cancel(desk, number, task.provider, upstream_order=task.upstream_order), name=f"cancel:{number}"
-        )
+        told = tell_cancel(desk, number, task.provider, upstream_order=task.upstream_order, user=user.id)
+        desk.spawn(told, name=f"cancel:{number}")
     return CancelReply()
 
 
@@ -49,11 +49,11 @@ def _can_cancel(desk: Desk, provider: str) -> bool:
     return client is None or client.upstream.dialect.cancel
 
 
-async def tell_cancel(desk: Desk, number: int, provider: str, *, upstream_order: str) -> None:
+async def tell_cancel(desk: Desk, number: int, provider: str, *, upstream_order: str, user: int = HOUSE) -> None:
     """Tell the panel once. Whatever it answers proves nothing; the order is asked about soon."""
     client = desk.providers.get(provider)
     if client is not None and client.upstream.dialect.cancel:
-        answer = await client.tell(CancelRequest(order=upstream_order))
+        answer = await client.tell(CancelRequest(order=upstream_order), user=user)
         log.info("cancel_told", order_id=number, provider=provider, answer=type(answer).__name__)
     await desk.store.run(
         partial(poll_soon, number, due_at=desk.clock() + min(LOOK_AFTER_MS, desk.first_poll_ms(provider)))

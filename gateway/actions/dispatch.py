@@ -124,10 +124,10 @@ async def _send(desk: Desk, work: Job) -> Answered | None:
 
     began = time.perf_counter()
     try:
-        said = await client.place(request, arm_it, now=now, mark=named)
+        said = await client.place(request, arm_it, now=now, mark=named, user=work.user_id)
         if isinstance(said, Answered) and _may_repeat(desk, attempt.provider, said, since=began):
             await asyncio.sleep(REPEAT_AFTER_SECONDS)
-            again = await client.place(request, still_mine, now=now, mark=named)
+            again = await client.place(request, still_mine, now=now, mark=named, user=work.user_id)
             if isinstance(again, Answered) and isinstance(again.outcome, Accepted):
                 said = again
     except asyncio.CancelledError:

@@ -43,7 +43,7 @@ async def refill(desk: Desk, user: User, request: RefillRequest) -> RefillReply 
         task = await desk.store.run(partial(ask_refill, refill_id, number, user.id, now=desk.clock()))
     if task is None:
         return ErrorReply(error=TEXT_NOT_REFILLABLE)
-    telling = desk.spawn(_tell(desk, task), name=f"refill:{task.id}")
+    telling = desk.spawn(_tell(desk, task, user), name=f"refill:{task.id}")
     done, _ = await asyncio.wait({telling}, timeout=desk.answer_within)
     taken = not done or telling.exception() is not None or telling.result()
     return RefillReply(refill=str(task.id)) if taken else ErrorReply(error=TEXT_NOT_REFILLABLE)
@@ -77,14 +77,14 @@ async def multi_refill_status(desk: Desk, user: User, request: MultiRefillStatus
     )
 
 
-async def _tell(desk: Desk, task: RefillTask) -> bool:
+async def _tell(desk: Desk, task: RefillTask, user: User) -> bool:
     """Ask the panel once and store what became of it; ``False`` only for a clear refusal."""
     client = desk.providers.get(task.provider)
     answer: Reply | Unreadable | Failed | None = None
     if client is not None and not client.upstream.dialect.refill:
         answer = ErrorReply("this panel has no refill")
     elif client is not None:
-        answer = await client.tell(RefillRequest(order=task.upstream_order))
+        answer = await client.tell(RefillRequest(order=task.upstream_order), user=user.id)
     match answer:
         case RefillReply():
             state, shown, upstream = RefillState.OPEN, "Pending", answer.refill

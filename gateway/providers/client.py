@@ -31,7 +31,7 @@ from gateway.core.messages import (
 from gateway.core.outcome import Evidence, NotSent, Rejected, Unknown, classify_add
 from gateway.core.requests import write_request
 from gateway.providers.breaker import Breaker, BreakerState
-from gateway.providers.limits import Gate, NoTurn, Pacer
+from gateway.providers.limits import HOUSE, Gate, NoTurn, Pacer
 from gateway.providers.retry import Budget, retry_read
 from gateway.providers.said import Answered, Failed, Fenced
 from gateway.providers.strike import Strike
@@ -131,13 +131,13 @@ class ProviderClient:
             lambda: self._observer.upstream_retry(self.upstream.name),
         )
 
-    async def tell(self, request: Request) -> Reply | Unreadable | Failed:
+    async def tell(self, request: Request, *, user: int = HOUSE) -> Reply | Unreadable | Failed:
         """Ask for a refill or a cancel, once; a Failed that was sent may have been heard."""
         if self.tripped:
             return self._refused(request)
         began = asyncio.get_running_loop().time()
         try:
-            async with self._orders.turn():
+            async with self._orders.turn(user):
                 evidence = await self._on_fresh(request, fence=_open_fence)
             self._judge(ORDERS, evidence)
             said = self._said(request, evidence)
@@ -147,9 +147,17 @@ class ProviderClient:
         return said
 
     async def place(
-        self, request: AddRequest, arm: Callable[[], Awaitable[bool]], *, now: int, mark: Mark | None = None
+        self,
+        request: AddRequest,
+        arm: Callable[[], Awaitable[bool]],
+        *,
+        now: int,
+        mark: Mark | None = None,
+        user: int = HOUSE,
     ) -> Answered | Fenced:
         """Hand over one order; `now`, in ms since the epoch, is kept with what is observed, `mark` may be sent with it.
+
+        While others wait as well, turns are dealt by `user`.
 
         `arm` commits the right to send it, right before the first byte; where it answers False nothing is sent and
         the answer is Fenced; where it raises nothing is sent either, and the answer says so. A caller that is cancelled
@@ -162,7 +170,7 @@ class ProviderClient:
 
         began = asyncio.get_running_loop().time()
         try:
-            async with self._orders.turn():
+            async with self._orders.turn(user):
                 evidence = self._struck(await self._on_fresh(request, fence=fence, mark=mark))
             self._judge(ORDERS, evidence)
             there = self.upstream

@@ -36,6 +36,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """What the dispatcher needs to send an attempt."""
 
     attempt: Attempt
+    user_id: int
     fields: tuple[tuple[str, str], ...]
     created_at: int  # of the order, ms
     others: bool = False  # whether there is a route that was not tried yet
@@ -106,7 +107,13 @@ def job(attempt_id: int, order_id: int) -> Steps[Job | None]:
                 Tried(provider=each.provider, service=each.provider_service, state=each.state) for each in attempts
             ]
             others = next_route(locked.routes, tried) is not None
-            return Job(attempt=attempt, fields=locked.fields, created_at=locked.created_at, others=others)
+            return Job(
+                attempt=attempt,
+                user_id=locked.order.user_id,
+                fields=locked.fields,
+                created_at=locked.created_at,
+                others=others,
+            )
     return None
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from gateway.providers.limits import WAITING_MAX, Gate, NoTurn, Pacer
+from gateway.providers.limits import HOUSE, WAITING_MAX, Gate, NoTurn, Pacer
 
 FAST = Decimal(100_000)
 
@@ -112,6 +112,83 @@ async def test_slot_is_given_back_where_the_pace_turns_a_call_away() -> None:
             await _pass(gate)
 
 
-async def _pass(gate: Gate) -> None:
+async def test_turns_go_round_the_users_who_wait() -> None:
+    """Who has a hundred calls in the queue is dealt one turn for each one of somebody who came later."""
+    gate = Gate(1, Pacer(FAST))
+    served: list[int] = []
+
+    async def call(user: int) -> None:
+        async with gate.turn(user):
+            served.append(user)
+            await asyncio.sleep(0)
+
+    async with gate.turn(1):
+        crowd = [asyncio.create_task(call(1)) for _ in range(100)]
+        await asyncio.sleep(0)
+        late = [asyncio.create_task(call(user)) for user in (2, 3, 2)]
+        await asyncio.sleep(0)
+    await asyncio.gather(*crowd, *late)
+    assert served[:6] == [1, 2, 3, 1, 2, 1]
+    assert len(served) == 103
+
+
+async def test_rate_is_waited_for_by_one_call_at_a_time() -> None:
+    """A crowd that has slots enough and waits for the rate is still overtaken by somebody who has one call."""
+    gate = Gate(1_000, Pacer(Decimal(50)))
+    for _ in range(50):  # the burst
+        await _pass(gate)
+    served: list[int] = []
+
+    async def call(user: int) -> None:
+        async with gate.turn(user):
+            served.append(user)
+
+    crowd = [asyncio.create_task(call(1)) for _ in range(10)]
+    await asyncio.sleep(0)
+    await asyncio.gather(call(2), *crowd)
+    assert served.index(2) <= 2
+
+
+async def test_full_queue_makes_room_for_who_has_less_in_it() -> None:
+    """Its last call goes; nobody is put out for somebody who has as many."""
+    gate = Gate(1, Pacer(FAST))
     async with gate.turn():
+        crowd = [asyncio.create_task(_pass(gate, 1)) for _ in range(WAITING_MAX)]
+        await asyncio.sleep(0)
+        other = asyncio.create_task(_pass(gate, 2))
+        await asyncio.sleep(0.01)
+        assert [number for number, task in enumerate(crowd) if task.done()] == [WAITING_MAX - 1]
+        with pytest.raises(NoTurn, match="others have fewer"):
+            await crowd[-1]
+        with pytest.raises(NoTurn, match="1000 calls are waiting already"):
+            await _pass(gate, 1)
+    await asyncio.gather(other, *crowd[:-1])
+
+
+async def test_turn_that_comes_as_its_call_is_cancelled_goes_to_the_next() -> None:
+    """Whichever of the two happens first, the slot is not lost, nor the right to wait for the rate."""
+    for moment in range(6):
+        gate = Gate(1, Pacer(FAST))
+        held = asyncio.Event()
+
+        async def hold(gate: Gate, until: asyncio.Event) -> None:
+            async with gate.turn(3):
+                await until.wait()
+
+        first = asyncio.create_task(hold(gate, held))
+        await asyncio.sleep(0)
+        waiting, behind = asyncio.create_task(_pass(gate, 1)), asyncio.create_task(_pass(gate, 2))
+        await asyncio.sleep(0)
+        held.set()
+        for _ in range(moment):
+            await asyncio.sleep(0)
+        waiting.cancel()
+        async with asyncio.timeout(1):
+            await asyncio.wait({first, waiting})
+            await behind
+            await _pass(gate)
+
+
+async def _pass(gate: Gate, user: int = HOUSE) -> None:
+    async with gate.turn(user):
         pass
