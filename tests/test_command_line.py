@@ -60,7 +60,7 @@ def test_user_is_made_credited_changed_and_suspended(shell: Shell) -> None:
     assert "balance 12.5 USD" in shell("user", "credit", "alpha", "12.50", "--reference", "invoice-1")
     assert "nothing moved" in shell("user", "credit", "alpha", "12.50", "--reference", "invoice-1")
     assert "balance 10 USD" in shell("user", "credit", "alpha", "--reference", "mistake-1", "--", "-2.5")
-    shell("user", "change", "alpha", "--dialect", "legacy", "--duplicate-window", "60", "--tier", "")
+    shell("user", "set", "alpha", "--dialect", "legacy", "--duplicate-window", "60", "--tier", "")
     shell("user", "suspend", "alpha", "--reason", "unpaid")
     shown = shell("user", "show", "alpha")
     for part in ("suspended", "everybody's", "legacy", "60 s", "10 USD"):

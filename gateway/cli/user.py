@@ -1,8 +1,9 @@
-"""The commands on users: make one, see what it has, credit it, change what it may choose, suspend it."""
+"""The commands on users: make one, see what it has, credit it, set what is chosen for it, suspend it."""
 
 import os
+from copy import copy
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import rich_click as click
 
@@ -29,6 +30,17 @@ from gateway.store.users import (
 
 NAME_MAX = 64
 
+# What may be chosen for a user, when it is made and later.
+_DIALECTS: Final = click.Choice(["standard", "legacy"])
+_DIALECT_HELP: Final = "`legacy` says Cancelled, types in small letters, and `charge` as a number in multi-status."
+_ORDER_IDS: Final = click.Choice(["string", "number"])
+_ORDER_ID_HELP: Final = "How `add` answers an order's id in JSON."
+_NEWLINES_HELP: Final = "The two characters \\n part the lines of comments."
+_SECONDS: Final = click.IntRange(0, 86_400)
+_WINDOW_HELP: Final = "Seconds in which an identical add is answered with the same order; 0 is off."
+_ANSWERS: Final = click.Choice(["wait", "immediate"])
+_ANSWER_HELP: Final = "Whether `add` waits for the panel's word, or answers an id as soon as the order is stored."
+
 
 class BadOption(GatewayError):
     """What was asked for on the command line cannot be done; the message says why."""
@@ -42,11 +54,11 @@ def user() -> None:
 @user.command("create")
 @click.argument("name")
 @click.option("--tier", default="", help="One of the tiers of providers.yaml; everybody's prices otherwise.")
-@click.option("--dialect", type=click.Choice(["standard", "legacy"]), default="standard", show_default=True)
-@click.option("--order-id", type=click.Choice(["string", "number"]), default="string", show_default=True)
-@click.option("--escaped-newlines", is_flag=True, help="The two characters \\n part the lines of comments.")
-@click.option("--duplicate-window", type=click.IntRange(0, 86_400), default=0, help="Seconds; 0 is off.")
-@click.option("--answer", type=click.Choice(["wait", "immediate"]), default="wait", show_default=True)
+@click.option("--dialect", type=_DIALECTS, default="standard", show_default=True, help=_DIALECT_HELP)
+@click.option("--order-id", type=_ORDER_IDS, default="string", show_default=True, help=_ORDER_ID_HELP)
+@click.option("--escaped-newlines", is_flag=True, help=_NEWLINES_HELP)
+@click.option("--duplicate-window", type=_SECONDS, default=0, show_default=True, help=_WINDOW_HELP)
+@click.option("--answer", type=_ANSWERS, default="wait", show_default=True, help=_ANSWER_HELP)
 @command
 def create(name: str, **chosen: Any) -> None:
     """Make a user in the currency of providers.yaml; then `gateway key create` and `gateway user credit`."""
@@ -143,22 +155,30 @@ def _check_word(reference: str) -> None:
         raise BadOption(f"a reference has 1 to {REFERENCE_MAX} printable characters without a space around it")
 
 
-@user.command("change")
+@user.command("set")
 @click.argument("name")
 @click.option("--tier", help="One of the tiers of providers.yaml; an empty text for everybody's prices.")
-@click.option("--dialect", type=click.Choice(["standard", "legacy"]))
-@click.option("--order-id", type=click.Choice(["string", "number"]))
-@click.option("--escaped-newlines/--no-escaped-newlines", default=None)
-@click.option("--duplicate-window", type=click.IntRange(0, 86_400), help="Seconds; 0 is off.")
-@click.option("--answer", type=click.Choice(["wait", "immediate"]))
+@click.option("--dialect", type=_DIALECTS, help=_DIALECT_HELP)
+@click.option("--order-id", type=_ORDER_IDS, help=_ORDER_ID_HELP)
+@click.option("--escaped-newlines/--no-escaped-newlines", default=None, help=_NEWLINES_HELP)
+@click.option("--duplicate-window", type=_SECONDS, help=_WINDOW_HELP)
+@click.option("--answer", type=_ANSWERS, help=_ANSWER_HELP)
 @command
-def change(name: str, **chosen: Any) -> None:
-    """Change what a user may choose; what is not named stays."""
+def set_(name: str, **chosen: Any) -> None:
+    """Set what is chosen for a user; what is not named stays. A running gateway keeps to it within a second."""
+    if all(value is None for value in chosen.values()):
+        raise BadOption(f"nothing was named to be set; `gateway user show {name}` shows how {name} is set")
     kept = _one(name).user
     before = Choices(tier=kept.tier, dialect=kept.dialect, duplicate_window=kept.duplicate_window, answer=kept.answer)
     choices = _choices(before, chosen)
     in_books(lambda store: store.run(partial(set_choices, name, choices, actor=actor(), now=now())))
-    click.echo(f"user {name} changed")
+    click.echo(f"user {name} is set" if choices != before else f"user {name} was set so before")
+
+
+# The name it had first.
+_change = copy(set_)
+_change.hidden = True
+user.add_command(_change, "change")
 
 
 @user.command("suspend")
