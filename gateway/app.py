@@ -50,7 +50,7 @@ from gateway.store.store import open_store
 from gateway.store.users import users_elsewhere
 from gateway.web.apipage.page import Facts
 from gateway.web.callers import Callers
-from gateway.web.health import health_routes
+from gateway.web.health import Standing, health_routes
 from gateway.web.pages import page_routes
 from gateway.web.panel import panel_endpoint
 from gateway.web.server import Address, Listener
@@ -130,12 +130,13 @@ class Gateway:
         self._resolver = Resolver(self.desk)
         self._jobs: list[asyncio.Task[None]] = []
         self._draining = False
+        self._starting = "not begun"  # what the start is at; empty once it is over
         facts = Facts(currency=self.currency, answer_within=environment.answer_within)
         callers = self._callers(environment)
         routes = [panel_endpoint(self.desk, self._keys, callers), *page_routes(facts)]
         self.listener = Listener(Address(environment.host, environment.port), routes)
         self.health = Listener(
-            Address(environment.metrics_host, environment.metrics_port), health_routes(self.metrics, self.obstacles)
+            Address(environment.metrics_host, environment.metrics_port), health_routes(self.metrics, self.standing)
         )
 
     @property
@@ -156,11 +157,34 @@ class Gateway:
             found.append(f"the books cannot be written: {self.store.trouble or 'no sign of life'}")
         return found
 
+    def standing(self) -> Standing:
+        """How this process stands, for probes."""
+        degraded = [self._cache.trouble] if self._cache.trouble else []
+        if not self.desk.placing:
+            degraded.append("no order is taken: the books break an invariant, see the log")
+        return Standing(starting=self._starting, obstacles=tuple(self.obstacles()), degraded=tuple(degraded))
+
     async def start(self) -> None:
-        """Open the books, take up what a process before left, and listen; raises a GatewayError in words."""
+        """Open the books, take up what a process before left, and listen; raises a GatewayError in words.
+
+        Probes are answered from the first moment: a migration of large books may take its time.
+        """
+        await self.health.start()
+        try:
+            await self._start()
+        except BaseException:
+            await self.health.stop(1.0)
+            raise
+        self._starting = ""
+        log.info("started", users=str(self.listener.address), health=str(self.health.address), owner=self.desk.owner)
+
+    async def _start(self) -> None:
+        self._starting = "testing the fence"
         await self._test_fence()
+        self._starting = "opening the books and bringing their schema up to date"
         await self.store.open()
         await self.store.migrate()
+        self._starting = "taking up what a process before left"
         await keep_time(self.desk)
         await self.store.run(partial(recall, now=self._clock()))
         await self._check_currency()
@@ -172,10 +196,8 @@ class Gateway:
         await self._shelves.warm()
         self._prepare_spool()
         await sweep(self.desk)
-        await self.health.start()
         await self.listener.start()
         self._start_jobs()
-        log.info("started", users=str(self.listener.address), health=str(self.health.address), owner=self.desk.owner)
 
     def _callers(self, environment: Environment) -> Callers:
         """Who is turned away for wrong keys."""
@@ -234,16 +256,20 @@ class Gateway:
     async def stop(self) -> int:
         """Take no more orders, let what is on its way arrive, and close; answers how many orders were left in the open.
 
+        First not ready, then for the drain delay as before: whoever sends users here has to notice, and nobody who was
+        sent meanwhile is turned away. Callers are told not to use their connection again.
         Those are in the books as sending: the next process finds out or keeps them unknown, but sends none again.
         """
-        self._draining = True
-        log.info("draining", at_work=self.desk.at_work)
+        environment = self._settings.environment
+        self._draining = self.desk.leaving = True
+        log.info("draining", at_work=self.desk.at_work, delay=environment.drain_delay_seconds)
+        await asyncio.sleep(environment.drain_delay_seconds)
         await self.listener.stop(LISTENER_STOP_SECONDS)
         for job in self._jobs:
             job.cancel()
         await asyncio.gather(*self._jobs, return_exceptions=True)
         await self._verification.stop()
-        left = await self.desk.drain(self._settings.environment.drain_seconds)
+        left = await self.desk.drain(environment.drain_seconds)
         try:
             await self._resolver.close()
             await self.store.run(partial(leave, self.desk.owner))

@@ -65,6 +65,7 @@ class Desk:
         self.dispatching: set[int] = set()  # orders being handed to a panel by this process
         # By user and fingerprint: adds that may have been stored although the books could not say so, being marked.
         self.unanswered: dict[tuple[int, str], asyncio.Task[None]] = {}
+        self.leaving = False  # a stop was asked for: callers are told to come again on another connection
         self.placing = True  # False stops new orders, not reads
         self.unfenced = ""  # why a request cannot be stopped before its first byte; then nothing is sent at all
         self._tasks: set[asyncio.Task[Any]] = set()

@@ -13,6 +13,8 @@ LONG_SECONDS: Final = 1.0
 class Cache(Protocol):
     """What every cache offers; a fault is a miss, never an exception."""
 
+    trouble: str  # why what replicas share is not to be had just now; empty while it is
+
     async def get(self, name: str, *, within: float = QUICK_SECONDS) -> bytes | None:
         """The bytes under a name, or None; waits at most ``within`` seconds."""
 

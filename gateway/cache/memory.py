@@ -15,6 +15,7 @@ class MemoryCache:
     """Named bytes in this process."""
 
     def __init__(self, bytes_max: int = BYTES_MAX) -> None:
+        self.trouble = ""  # there is none
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._bytes = 0
         self._bytes_max = bytes_max

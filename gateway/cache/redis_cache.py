@@ -52,6 +52,7 @@ class RedisCache:
             socket_timeout=LONG_SECONDS,
             decode_responses=False,
         )
+        self.trouble = ""  # what went wrong the last time; empty once something was answered
         self._take = self._redis.register_script(_TAKE)
         self._counting = Counting()
         self._observer = observer
@@ -95,13 +96,14 @@ class RedisCache:
         try:
             async with asyncio.timeout(within):
                 value = await call()
-        except (RedisError, OSError, TimeoutError, ValueError):
+        except (RedisError, OSError, TimeoutError, ValueError) as error:
+            self.trouble = f"Redis did not answer ({type(error).__name__}): lists and limits are this process's own"
             self._observer.cache_failed(operation)
             # Jitter wants no secrecy.
             self._closed_until = self._elapsed() + self._pause * random.uniform(0.75, 1.25)  # noqa: S311 - see above
             self._pause = min(self._pause * 2, PAUSE_MAX_SECONDS)
             return None
-        self._pause = PAUSE_FIRST_SECONDS
+        self._pause, self.trouble = PAUSE_FIRST_SECONDS, ""
         return value
 
 

@@ -39,7 +39,7 @@ VARIABLES: Final = (
     Variable("GATEWAY_REDIS_URL", "", "redis://host:port/0, shared by all replicas; empty: this process's memory"),
     Variable("GATEWAY_HOST", "127.0.0.1", "where users are served"),
     Variable("GATEWAY_PORT", "8080", "the port for users; 0 takes a free one"),
-    Variable("GATEWAY_METRICS_HOST", "127.0.0.1", "where /metrics, /live and /ready are served"),
+    Variable("GATEWAY_METRICS_HOST", "127.0.0.1", "where /metrics, /live, /startup and /ready are served"),
     Variable("GATEWAY_METRICS_PORT", "9090", "the port for them; 0 takes a free one"),
     Variable(
         "GATEWAY_KEY_SECRET",
@@ -49,6 +49,11 @@ VARIABLES: Final = (
     Variable("GATEWAY_KEY_SECRET_FILE", "", "a file with that secret, in place of GATEWAY_KEY_SECRET"),
     Variable("GATEWAY_ANSWER_WITHIN", "8", "seconds after which `add` answers the order's id whatever the panel does"),
     Variable("GATEWAY_QUEUE_SECONDS", "3600", "seconds an order waits for providers that cannot be reached"),
+    Variable(
+        "GATEWAY_DRAIN_DELAY_SECONDS",
+        "0",
+        "seconds that are served on after a stop was asked for: what a load balancer needs to notice `/ready`",
+    ),
     Variable("GATEWAY_DRAIN_SECONDS", "25", "seconds that work in progress gets at the end"),
     Variable("GATEWAY_EVENTS_URL", "", "where each event is POSTed, signed; empty: nowhere. The same for all replicas"),
     Variable("GATEWAY_EVENTS_SECRET", "", "the secret events are signed with: whsec_ and 24 to 64 bytes in base64"),
@@ -79,6 +84,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     key_secret: Secret | None
     answer_within: float  # seconds
     queue_seconds: float
+    drain_delay_seconds: float
     drain_seconds: float
     events_url: Secret | None  # it may hold a token
     events_secret: Secret | None  # there is one where there is a URL
@@ -112,6 +118,7 @@ def read_environment(environ: Mapping[str, str]) -> Environment:
         key_secret=_secret(reader.secret("GATEWAY_KEY_SECRET", _is_secret, "at least 32 hexadecimal digits")),
         answer_within=reader.number("GATEWAY_ANSWER_WITHIN", 0.1, 60),
         queue_seconds=reader.number("GATEWAY_QUEUE_SECONDS", 0, 86_400),
+        drain_delay_seconds=reader.number("GATEWAY_DRAIN_DELAY_SECONDS", 0, 300),
         drain_seconds=reader.number("GATEWAY_DRAIN_SECONDS", 0, 600),
         events_url=_secret(reader.text("GATEWAY_EVENTS_URL")),
         events_secret=_secret(

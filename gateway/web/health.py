@@ -1,8 +1,14 @@
-"""What a machine asks about the process, on a port of its own: `/metrics`, `/live`, `/ready`."""
+"""What a machine asks about the process, on a port of its own: `/metrics`, `/live`, `/startup`, `/ready`.
 
-from collections.abc import Callable, Sequence
+Three questions, three answers. `/live`: does the event loop turn; it asks nothing else, so that no database that is
+away has a process killed that would be needed when it is back. `/startup`: are books, lists and listener there yet.
+`/ready`: should users be sent here now. What users lose only in part, such as Redis, is told there and changes nothing.
+"""
+
+from collections.abc import Callable
 from typing import Final
 
+import msgspec
 from litestar import MediaType, Response, get
 from litestar.handlers import HTTPRouteHandler
 from prometheus_client import generate_latest
@@ -13,8 +19,16 @@ from gateway.metrics import Metrics
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def health_routes(metrics: Metrics, obstacles: Callable[[], Sequence[str]]) -> list[HTTPRouteHandler]:
-    """The handlers; `obstacles` says in words what keeps the process from taking orders, nothing when it is ready."""
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """How a process stands, in words for whoever reads a probe's answer."""
+
+    starting: str = ""  # what its start is at; empty once it has started
+    obstacles: tuple[str, ...] = ()  # why no user should be sent here
+    degraded: tuple[str, ...] = ()  # what users miss although they are served
+
+
+def health_routes(metrics: Metrics, standing: Callable[[], Standing]) -> list[HTTPRouteHandler]:
+    """The handlers; `standing` is asked at each probe and has to answer at once."""
 
     @get("/metrics", media_type=METRICS_TYPE, sync_to_thread=False)
     def show_metrics() -> bytes:
@@ -24,10 +38,21 @@ def health_routes(metrics: Metrics, obstacles: Callable[[], Sequence[str]]) -> l
     def live() -> str:
         return "alive\n"
 
+    @get("/startup", media_type=MediaType.TEXT, sync_to_thread=False)
+    def startup() -> Response[str]:
+        at = standing().starting
+        return _told(f"starting: {at}\n" if at else "started\n", good=not at)
+
     @get("/ready", media_type=MediaType.TEXT, sync_to_thread=False)
     def ready() -> Response[str]:
-        found = obstacles()
-        text = "ready\n" if not found else "".join(f"not ready: {each}\n" for each in found)
-        return Response(text, status_code=503 if found else 200, media_type=MediaType.TEXT)
+        now = standing()
+        against = ([f"starting: {now.starting}"] if now.starting else []) + list(now.obstacles)
+        lines = [f"not ready: {each}" for each in against] or ["ready"]
+        lines += [f"degraded: {each}" for each in now.degraded]
+        return _told("".join(f"{line}\n" for line in lines), good=not against)
 
-    return [show_metrics, live, ready]
+    return [show_metrics, live, startup, ready]
+
+
+def _told(text: str, *, good: bool) -> Response[str]:
+    return Response(text, status_code=200 if good else 503, media_type=MediaType.TEXT)

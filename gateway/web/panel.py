@@ -55,6 +55,7 @@ BODY_SECONDS: Final = 10.0
 ANSWER_OUT_SECONDS: Final = 1.0
 
 _JSON: Final = (b"content-type", b"application/json")
+_CLOSE: Final = (b"connection", b"close")
 _UNAVAILABLE: Final = write_reply(ErrorReply(TEXT_UNAVAILABLE))
 _TOO_LARGE: Final = write_reply(ErrorReply(TEXT_INCORRECT_REQUEST))
 _TOO_MANY: Final = write_reply(ErrorReply(TEXT_TOO_MANY_REQUESTS))
@@ -112,7 +113,9 @@ class Endpoint:
         heard = False
         try:
             point("before", "ANSWER")
-            await _send(send, answer_to_send, request_id)
+            # Left open, the connection would be closed at the moment its caller sends the next order on it.
+            last = (_CLOSE,) if self._desk.leaving and _CLOSE not in answer_to_send.headers else ()
+            await _send(send, answer_to_send, request_id, more=last)
             point("after", "ANSWER")
             heard = there
         except OSError as error:
@@ -139,11 +142,11 @@ class Endpoint:
             async with asyncio.timeout(BODY_SECONDS):
                 body = await _read_body(receive, scope["headers"]) if len(query) <= QUERY_MAX else None
         except TimeoutError:
-            return Answered(body=_TOO_LARGE, outcome="error", status=408, headers=((b"connection", b"close"),))
+            return Answered(body=_TOO_LARGE, outcome="error", status=408, headers=(_CLOSE,))
         except _Left:  # Half a body is no wish: `quantity=100` may have been going to be `quantity=10000`.
-            return Answered(body=_TOO_LARGE, outcome="error", status=400, headers=((b"connection", b"close"),))
+            return Answered(body=_TOO_LARGE, outcome="error", status=400, headers=(_CLOSE,))
         if body is None:
-            return Answered(body=_TOO_LARGE, outcome="too_large", status=413, headers=((b"connection", b"close"),))
+            return Answered(body=_TOO_LARGE, outcome="too_large", status=413, headers=(_CLOSE,))
         http = HttpRequest(method=method, query=query, headers=tuple(headers), body=body)
         try:
             fields = read_fields(http)
@@ -240,9 +243,11 @@ async def _hung_up(receive: Receive) -> None:
         pass
 
 
-async def _send(send: Send, answer_to_send: Answered, request_id: str) -> None:
+async def _send(
+    send: Send, answer_to_send: Answered, request_id: str, *, more: Iterable[tuple[bytes, bytes]] = ()
+) -> None:
     length = (b"content-length", str(len(answer_to_send.body)).encode())
-    headers = [_JSON, length, (b"x-request-id", request_id.encode()), *answer_to_send.headers]
+    headers = [_JSON, length, (b"x-request-id", request_id.encode()), *answer_to_send.headers, *more]
     await send({"type": "http.response.start", "status": answer_to_send.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer_to_send.body, "more_body": False})
 

@@ -16,6 +16,7 @@ from tests.world import balance, until
 
 LINK = "https://social.example/g"
 IN_FLIGHT = 60
+CROWD = 200
 
 
 async def test_g2_provider_that_is_switched_off_keeps_its_orders_and_gets_no_new_ones(
@@ -50,15 +51,17 @@ async def test_g2_provider_that_is_switched_off_keeps_its_orders_and_gets_no_new
     assert (trial.a.panel.heard("add"), trial.b.placed()) == (2, [LINK + "new"])
 
 
-async def under_load(trial: Trial, running: Served, key: str) -> tuple[list[Caller], list[asyncio.Task[object]]]:
+async def under_load(
+    trial: Trial, running: Served, key: str, *, seconds: float = 1.5, adds: int = IN_FLIGHT
+) -> tuple[list[Caller], list[asyncio.Task[object]]]:
     """Many adds on their way to a panel that is slow to answer; every one is armed and in flight."""
-    trial.a.panel.switch("latency", "1500", action="add")
-    calls = [running.caller(key) for _ in range(IN_FLIGHT)]
+    trial.a.panel.switch("latency", str(int(seconds * 1000)), action="add")
+    calls = [running.caller(key) for _ in range(adds)]
     adding = [asyncio.create_task(trial.add(call, f"{LINK}/{n}")) for n, call in enumerate(calls)]
 
     async def all_in_flight() -> bool:
         states = list((await trial.states()).values())
-        return states.count("placing") + states.count("reserved") == IN_FLIGHT
+        return states.count("placing") + states.count("reserved") == adds
 
     await until(all_in_flight)
     return calls, adding
@@ -88,6 +91,30 @@ async def test_g4_told_to_end_under_load_it_takes_no_more_finishes_and_ends_well
         assert json.loads(ended[0])["left"] == 0
     assert set((await trial.judge()).values()) == {"completed"}
     assert len(trial.a.placed()) == IN_FLIGHT
+
+
+async def test_g4_what_a_slow_panel_leaves_open_is_settled_by_the_next_process(
+    small_trial: Trial,
+) -> None:
+    """A panel that takes half a minute: the end comes in its time all the same, and every id that was told exists."""
+    trial = small_trial
+    async with trial.gateway() as house:
+        key = (await house.user()).key
+    trial.settings(panels={"panel-a": {"concurrency": CROWD}})
+    async with served(trial.environ(drain_seconds="1", answer_within="0.3"), trial.folder) as running:
+        await running.ready()
+        _, adding = await under_load(trial, running, key, seconds=30, adds=CROWD)
+        answers = await asyncio.gather(*adding)
+        assert all("order" in answer for answer in answers)  # type: ignore[operator] # each is a reply
+        told = time.monotonic()
+        running.signal(signal.SIGTERM)
+        assert await running.ended() == 0
+        assert time.monotonic() - told < 15
+        ended = [line for line in running.log.read_text().splitlines() if '"stopped"' in line]
+        assert json.loads(ended[0])["left"] >= CROWD
+    states = await trial.judge()
+    assert len(states) == CROWD
+    assert set(states.values()) <= {"completed", "unknown"}
 
 
 async def test_g5_second_signal_during_the_drain_is_a_kill_and_loses_nothing(

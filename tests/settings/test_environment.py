@@ -34,6 +34,7 @@ def test_nothing_has_to_be_set() -> None:
         key_secret=None,
         answer_within=8.0,
         queue_seconds=3600.0,
+        drain_delay_seconds=0.0,
         drain_seconds=25.0,
         events_url=None,
         events_secret=None,
