@@ -1,6 +1,6 @@
 # What one types here. Everything that lasts longer than a line stands in a script; .ci/run runs the same checks.
 .DEFAULT_GOAL := help
-.PHONY: help metrics storm demo run test lint types machine races start-large coverage-core bench crash crash-sweep crash-mutants faults-pgbouncer faults-strace lock clean
+.PHONY: help storm demo run test lint types machine races start-large coverage-core chart-readme bench crash crash-sweep crash-mutants faults-pgbouncer faults-strace lock clean
 
 BIN := .venv/bin
 
@@ -56,10 +56,6 @@ faults-pgbouncer: ## row D12 of the fault matrix with PgBouncer itself (Debian: 
 	@./setup.sh dev
 	@$(BIN)/python -m pytest tests/matrix/with_pgbouncer.py
 
-metrics: ## write docs/metrics.md anew from what is declared, and the dashboards from tools/
-	@./setup.sh dev
-	@$(BIN)/python -m tools.metrics_document
-
 bench: ## measure services, status and add, and print the table of docs/performance.md
 	@./setup.sh dev
 	@$(BIN)/python -m bench
@@ -81,6 +77,10 @@ storm: ## ten thousand calls to a slow panel, cancelled and timed out: no slot, 
 	@./setup.sh dev
 	@$(BIN)/python -m tests.storm
 
+chart-readme: ## write the table of values in helm/README.md anew from helm/values.yaml
+	@./setup.sh dev
+	@$(BIN)/python -m tests.chart_readme
+
 # uv is asked for by name: it is needed only here, by whoever changes the dependencies.
 lock: ## write run.lock and dev.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o run.lock
@@ -88,4 +88,4 @@ lock: ## write run.lock and dev.lock anew from pyproject.toml (needs uv)
 
 clean: ## remove what the tools made, but never your data
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis htmlcov dist .coverage .coverage.*
-	find gateway tests bench tools -type d -name __pycache__ -prune -exec rm -rf {} +
+	find gateway tests bench -type d -name __pycache__ -prune -exec rm -rf {} +
