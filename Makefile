@@ -1,6 +1,6 @@
 # What one types here. Everything that lasts longer than a line stands in a script; .ci/run runs the same checks.
 .DEFAULT_GOAL := help
-.PHONY: help storm demo run test lint types machine races start-large coverage-core chart-readme bench crash crash-sweep crash-mutants faults-pgbouncer faults-strace lock clean
+.PHONY: help storm demo run test lint types machine races start-large rolling coverage-core chart-readme bench crash crash-sweep crash-mutants faults-pgbouncer faults-strace lock clean
 
 BIN := .venv/bin
 
@@ -41,6 +41,10 @@ races: ## ten thousand adds over three processes on both databases, for money th
 start-large: ## start on books with 100 000 open orders and 5 000 in doubt, on SQLite and PostgreSQL, and tell how long it took
 	@./setup.sh dev
 	@CROWD=$(or $(CROWD),100000) $(BIN)/python -m pytest -q tests/matrix/test_start.py
+
+rolling: ## row G6 with the code of the schema before, out of this repository's history
+	@./setup.sh dev
+	@$(BIN)/python -m pytest tests/matrix/with_previous.py
 
 coverage-core: ## every branch of gateway/core, taken by that file's own tests
 	@./setup.sh dev

@@ -6,6 +6,7 @@ and what a session is told at its start without a pooler is told in each transac
 outside a transaction are used in neither case.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Mapping
 from datetime import datetime
@@ -17,7 +18,16 @@ import asyncpg
 import msgspec
 
 from gateway.store.engine import ConstraintBroken, StoreBusy, StoreError, StoreUnavailable
-from gateway.store.migrate import RECORD_TABLE, RECORDED, due_migrations, load_migrations
+from gateway.store.migrate import (
+    RECORD_TABLES,
+    RECORDED,
+    Recorded,
+    due_migrations,
+    in_the_way,
+    living,
+    load_migrations,
+    refuse,
+)
 
 CONNECT_SECONDS: Final = 1.0  # a server that does not answer by then is away: callers get their 503
 PROBE_SECONDS: Final = 0.6  # how long it is asked for, when a statement stays without an answer
@@ -53,6 +63,9 @@ _STATE: Final = (
 )
 # Any number will do; every replica has to use the same one.
 _MIGRATION_LOCK: Final = 0x6761_7465
+# Beside processes that serve, a change of a table waits for their commits, `lock_timeout` each time.
+MIGRATE_TRIES: Final = 10
+MIGRATE_PAUSE_SECONDS: Final = 0.3
 # A session of ours whose line broke may still hold its locks, until it notices: its successor ends it. A process number
 # is used again, so the session's beginning has to fit too.
 _END: Final = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2"
@@ -187,23 +200,42 @@ async def connect_reader(line: Line, *, seconds: float) -> asyncpg.Connection:
 
 
 async def migrate(connection: asyncpg.Connection) -> int:
-    """Run what is due in one transaction; of replicas that start together, one does it and the others find it done."""
-    async with connection.transaction():
-        await connection.execute("SET LOCAL statement_timeout = 0")
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
-        await connection.execute(RECORD_TABLE)
-        recorded = {row["number"]: row["checksum"] for row in await connection.fetch(RECORDED)}
-        due = due_migrations(load_migrations("postgres"), recorded)
-        for migration in due:
-            await connection.execute(migration.text)
-            await connection.execute(
-                "INSERT INTO schema_migrations VALUES($1, $2, $3, $4)",
-                migration.number,
-                migration.name,
-                migration.checksum,
-                time_ns() // 1_000_000,
-            )
-        return len(due)
+    """Run what is due in one transaction; of replicas that start together, one does it and the others find it done.
+
+    A change of a table waits for commands of processes that serve, and they for it: whoever loses comes again.
+    """
+    for tries_left in range(MIGRATE_TRIES - 1, -1, -1):
+        try:
+            async with connection.transaction():
+                return await _migrate(connection)
+        except CONFLICTS:
+            if not tries_left:
+                raise
+            await asyncio.sleep(MIGRATE_PAUSE_SECONDS)
+    raise AssertionError("the last try either returns or raises")
+
+
+async def _migrate(connection: asyncpg.Connection) -> int:
+    await connection.execute("SET LOCAL statement_timeout = 0")
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
+    for table in RECORD_TABLES:
+        await connection.execute(table)
+    recorded = [Recorded(**dict(row)) for row in await connection.fetch(RECORDED)]
+    due = due_migrations(load_migrations("postgres"), recorded)
+    breaking = in_the_way(due, recorded)
+    if breaking is not None:
+        refuse(breaking, await connection.fetchval(living("postgres")))
+    for migration in due:
+        await connection.execute(migration.text)
+        await connection.execute(
+            "INSERT INTO schema_migrations VALUES($1, $2, $3, $4)",
+            migration.number,
+            migration.name,
+            migration.checksum,
+            time_ns() // 1_000_000,
+        )
+        await connection.execute("INSERT INTO schema_reach VALUES($1, $2)", migration.number, migration.works_from)
+    return len(due)
 
 
 def kind_of_conflict(error: BaseException) -> str:

@@ -32,7 +32,17 @@ from gateway.store.engine import (
     StoreUnavailable,
     drive,
 )
-from gateway.store.migrate import RECORD_TABLE, RECORDED, due_migrations, load_migrations, split_statements
+from gateway.store.migrate import (
+    RECORD_TABLES,
+    RECORDED,
+    Recorded,
+    due_migrations,
+    in_the_way,
+    living,
+    load_migrations,
+    refuse,
+    split_statements,
+)
 from gateway.store.queries import Statement, load_statements
 from gateway.store.sqlite_file import HighWater, connect_file, look_through, open_file, was_left
 
@@ -291,9 +301,13 @@ def _migrate(path: Path) -> int:
         raise StoreUnavailable(f"{path}: {error}") from error
     try:
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute(RECORD_TABLE)
-        recorded = {row["number"]: row["checksum"] for row in connection.execute(RECORDED)}
+        for table in RECORD_TABLES:
+            connection.execute(table)
+        recorded = [Recorded(**dict(row)) for row in connection.execute(RECORDED)]
         due = due_migrations(load_migrations("sqlite"), recorded)
+        breaking = in_the_way(due, recorded)
+        if breaking is not None:
+            refuse(breaking, connection.execute(living("sqlite")).fetchone()["processes"])
         for migration in due:
             for statement in split_statements(migration.text):
                 connection.execute(statement)
@@ -301,6 +315,7 @@ def _migrate(path: Path) -> int:
                 "INSERT INTO schema_migrations VALUES(?, ?, ?, ?)",
                 (migration.number, migration.name, migration.checksum, time_ns() // 1_000_000),
             )
+            connection.execute("INSERT INTO schema_reach VALUES(?, ?)", (migration.number, migration.works_from))
         connection.execute("COMMIT")
         return len(due)
     except sqlite3.Error as error:

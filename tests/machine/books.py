@@ -19,10 +19,10 @@ _ALL: Final = """
       COALESCE(upstream_order, '') FROM attempts
     UNION ALL SELECT 'account', code, CAST(balance AS TEXT), '', '', '' FROM accounts WHERE enforced = 1
 """
-# Every table of the books, whatever migrations have added; only the record of the migrations themselves stays.
+# Every table of the books, whatever migrations have added; only the records of the migrations themselves stay.
 _TABLES: Final = """
     SELECT string_agg(quote_ident(tablename), ', ') FROM pg_tables
-    WHERE schemaname = 'public' AND tablename <> 'schema_migrations'
+    WHERE schemaname = 'public' AND tablename NOT IN ('schema_migrations', 'schema_reach')
 """
 Row: TypeAlias = tuple[str, ...]
 

@@ -82,9 +82,17 @@ class Served:
 
 @asynccontextmanager
 async def served(
-    environ: Mapping[str, str], folder: Path, *, name: str = "gateway", around: Sequence[str] = ()
+    environ: Mapping[str, str],
+    folder: Path,
+    *,
+    name: str = "gateway",
+    around: Sequence[str] = (),
+    code: Path | None = None,
 ) -> AsyncIterator[Served]:
-    """A gateway program on providers.yaml of a folder; `around` is put before its command. Killed at the end."""
+    """A gateway program on providers.yaml of a folder; `around` is put before its command. Killed at the end.
+
+    Its code is this repository's, or what lies in the folder `code`.
+    """
     log = folder / f"{name}.log"
     command = [*around, sys.executable, "-m", "gateway", "serve", "--config", str(folder / "providers.yaml")]
     with log.open("wb") as sink:
@@ -93,6 +101,7 @@ async def served(
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=subprocess.STDOUT,
+            cwd=code,  # `-m` looks there first
             env={**os.environ, "PYTHONUNBUFFERED": "1", **environ},
         )
     running = Served(process, log)
