@@ -17,6 +17,7 @@ from gateway import __version__
 from gateway.core.messages import Action
 from gateway.core.order import OrderState
 from gateway.core.outcome import Accepted, NotPlaced, NotSent, Outcome, Rejected, Unknown
+from gateway.core.spending import UserLimit
 
 # Seconds. Our own part of a request is a millisecond or two; a panel's answer takes from a tenth of a second to 90.
 OWN_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
@@ -55,6 +56,7 @@ class Metrics:
             "request_overhead_seconds", "The part of it that is our own: without waiting for a panel.", "action"
         )
         self._replays = self._counter("orders_replayed", "Adds answered with an order that was placed before.")
+        self._limited = self._counter("adds_limited", "Adds refused for a limit of their user.", "limit")
 
     def _declare_orders(self) -> None:
         self._orders = self._gauge("orders", "Orders by state.", "state")
@@ -131,6 +133,10 @@ class Metrics:
     def order_replayed(self) -> None:
         """An add was answered with an order that was placed before."""
         self._replays.inc()
+
+    def add_limited(self, limit: UserLimit) -> None:
+        """A limit of its user stood in the way of an add."""
+        self._limited.labels(limit.value).inc()
 
     def attempt_decided(self, provider: str, outcome: Outcome | NotPlaced) -> None:
         """An attempt's outcome is in the books."""

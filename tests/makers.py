@@ -3,9 +3,11 @@
 from decimal import Decimal
 
 from gateway.core.catalogue import Declared, Route, Service, Source, Wanted
+from gateway.core.dialects import UserDialect
 from gateway.core.pricing import Markup, Price, Rules
 from gateway.core.provider import ProviderList, ProviderService
 from gateway.core.service import OrderDetails
+from gateway.core.user import User
 
 
 def make_row(key: str = "101", **changes: object) -> ProviderService:
@@ -60,3 +62,11 @@ def make_details(quantity: int = 100, *, runs: int | None = None, flat: bool = F
     return OrderDetails(
         link="L", quantity=whole, billable=whole, flat=flat, per_run=quantity, runs=runs, fields=(("link", "L"),)
     )
+
+
+def make_user(**changes: object) -> User:
+    """Somebody who asks."""
+    values: dict[str, object] = {
+        "id": 1, "name": "alpha", "dialect": UserDialect(), "avail_account": 1, "held_account": 2, **changes,
+    }  # fmt: skip
+    return User(**values)  # type: ignore[arg-type] # the fields by name

@@ -69,6 +69,21 @@ def test_user_is_made_credited_changed_and_suspended(shell: Shell) -> None:
     assert "alpha  active     –  legacy        10     0  USD" in shell("user", "list")
 
 
+def test_limits_of_a_user_are_set_shown_and_taken_away(shell: Shell) -> None:
+    """In the user's currency; what makes no sense is refused in words."""
+    shell("user", "create", "alpha", "--spend-per-day", "250.50")
+    shell("user", "set", "alpha", "--orders-per-minute", "30", "--spend-per-hour", "20", "--adds-at-once", "8")
+    shown = shell("user", "show", "alpha")
+    for part in ("0 of 30 used", "0 of 20 USD used", "0 of 250.5 USD used", "adds at once      8"):
+        assert part in shown
+    shell("user", "set", "alpha", "--spend-per-day", "0", "--adds-at-once", "0")
+    shown = shell("user", "show", "alpha")
+    assert "spend per day     no limit" in shown
+    assert "adds at once      2500" in shown
+    assert "a cap of -1 USD is below nought" in shell("user", "set", "alpha", "--spend-per-hour", "-1", code=1)
+    assert "'lots' is no plain decimal" in shell("user", "set", "alpha", "--spend-per-hour", "lots", code=1)
+
+
 def test_key_is_shown_once_and_stored_as_a_hash(shell: Shell) -> None:
     """The books have its beginning only; rotating ends it, revoking leaves none alive."""
     shell("user", "create", "alpha")

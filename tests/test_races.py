@@ -6,13 +6,17 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 import asyncpg
+import msgspec
 import pytest
 
 from gateway.core.messages import StatusReply, StatusWord
 from gateway.core.order import OrderState
+from gateway.core.spending import UserLimits
 from gateway.store.engine import Store
 from gateway.store.polls import apply
+from gateway.store.spending import spending_of
 from gateway.store.store import open_store
+from gateway.store.users import Choices, set_choices
 from tests.races.race import race, shares
 from tests.sound import broken_invariants
 from tests.store.trade import NOW, active, make_user, money_of, order_of
@@ -47,6 +51,28 @@ async def test_racing_adds_leave_the_books_exact(books: Store, database_url: str
         assert await money_of(books, name) == (0, 5_000)
     assert watched.readings > 1
     assert watched.lowest >= 0
+    assert await broken_invariants(database_url) == []
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        UserLimits(spend_per_hour=1_050),
+        UserLimits(spend_per_day=1_099, spend_per_hour=10**9),
+        UserLimits(orders_per_minute=10),
+    ],
+    ids=["hour", "day", "orders"],
+)
+async def test_limit_for_ten_lets_ten_of_fifty_through(books: Store, database_url: str, limits: UserLimits) -> None:
+    """Fifty adds of one user at one moment, from three processes, with money for all and a limit of ten."""
+    user = await make_user(books, money=10_000)
+    await books.run(partial(set_choices, "alpha", Choices(limits=limits), actor="test", now=NOW))
+    fifty = shares(database_url, {"alpha": user.id}, 50, charge=100)
+    told, _ = await race([msgspec.structs.replace(each, limited=True) for each in fifty])
+    assert (sum(one.placed for one in told), sum(one.refused for one in told)) == (10, 40)
+    assert await money_of(books) == (9_000, 1_000)
+    counted = await books.read(partial(spending_of, user.id, now=NOW))
+    assert (counted.orders, counted.hour_spent, counted.day_spent) == (10, 1_000, 1_000)
     assert await broken_invariants(database_url) == []
 
 

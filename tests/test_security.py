@@ -16,6 +16,7 @@ import pytest
 
 from gateway.actions.authenticate import KeyRing
 from gateway.core.keys import PREFIX, RANDOM_BYTES, _base62, _checksum, make_key
+from gateway.core.spending import DAY_MS, HOUR_MS, UserLimits
 from gateway.store.users import Choices
 from tests.gateway_process import Caller, House, house_settings, running_house
 from tests.panel_process import SimulatedPanel, simulated_panel
@@ -243,6 +244,54 @@ async def test_s09_23_crowd_of_one_user_does_not_keep_others_from_a_panel(
         await until(lambda: _sent(panel, f"{LINK}/one"))
         assert len(panel.links()) - before <= 3  # One was on its way, one may have got its turn before it came.
         panel.program.switches.clear()
+
+
+@pytest.mark.parametrize(
+    ("limits", "orders"),
+    [
+        (UserLimits(orders_per_minute=3), 3),
+        (UserLimits(spend_per_hour=27 * 10**6), 2),  # a tenth of a service's 1.35 each
+        (UserLimits(spend_per_day=5 * 10**7), 3),
+    ],
+    ids=["orders", "hour", "day"],
+)
+async def test_s09_23_limit_of_a_user_is_told_and_keeps_its_money(
+    panel: SimulatedPanel, tmp_path: Path, limits: UserLimits, orders: int
+) -> None:
+    """So many orders and no more, in words panels know; others go on, and the id of one that was is given again."""
+    noon = 12 * HOUR_MS - now_ms() % DAY_MS  # No window of the clock may end within the test.
+    async with running_house(house_settings(tmp_path, a=panel.url), clock=lambda: now_ms() + noon) as house:
+        await on_sale(house)
+        call, other = await house.user(choices=Choices(limits=limits)), await house.user("other")
+        answers = [
+            await call("add", service="1", link=f"{LINK}/{n}", quantity="100", idempotency_key=f"k{n}")
+            for n in range(6)
+        ]
+        assert answers[orders:] == [{"error": "Too many requests"}] * (6 - orders)
+        assert len({answer["order"] for answer in answers[:orders]}) == orders == len(panel.links())
+        again = await call("add", service="1", link=f"{LINK}/0", quantity="100", idempotency_key="k0")
+        assert again == answers[0]
+        assert await balance(call) == 100 - Decimal("0.135") * orders
+        assert "order" in await other("add", service="1", link=LINK, quantity="100")
+        metrics = (await other.http.get(f"{house.health}/metrics")).text
+        assert 'gateway_adds_limited_total{limit="' in metrics
+
+
+def now_ms() -> int:
+    """The machine's time."""
+    return time.time_ns() // 1_000_000
+
+
+async def test_s09_23_so_many_adds_at_once_and_the_seat_is_free_again(house: House, panel: SimulatedPanel) -> None:
+    """The third of three at a slow panel is refused; when the two are through there is room."""
+    call = await house.user(choices=Choices(limits=UserLimits(adds_at_once=2)))
+    panel.switch("latency", "500", action="add")
+    answers = await _together(lambda n: call("add", service="1", link=f"{LINK}/{n}", quantity="10"), range(3))
+    assert sorted(next(iter(answer)) for answer in answers) == ["error", "order", "order"]
+    assert {"error": "Too many requests"} in answers
+    panel.program.switches.clear()
+    assert "order" in await call("add", service="1", link=f"{LINK}/4", quantity="10")
+    assert not house.gateway.desk.seats
 
 
 async def _sent(panel: SimulatedPanel, link: str) -> bool:

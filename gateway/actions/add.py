@@ -11,14 +11,18 @@ from functools import partial
 from typing import Final
 
 import msgspec
+import structlog
 
 from gateway.actions.desk import DISPATCHES_MAX, Desk
 from gateway.actions.dispatch import Result, dispatch
+from gateway.actions.seats import Seat
+from gateway.core.attempt import Attempt
 from gateway.core.catalogue import EVERYBODY, Service
 from gateway.core.errors import (
     TEXT_IDEMPOTENCY_REUSED,
     TEXT_INCORRECT_SERVICE,
     TEXT_NOT_ENOUGH_FUNDS,
+    TEXT_TOO_MANY_REQUESTS,
     TEXT_UNAVAILABLE,
     RequestError,
 )
@@ -28,6 +32,7 @@ from gateway.core.order import Order, OrderState
 from gateway.core.routing import Market, Plan, plan
 from gateway.core.service import Limits, OrderDetails, find_type, read_details
 from gateway.core.service_fields import FIELDS
+from gateway.core.spending import UserLimit
 from gateway.core.user import User
 from gateway.store.attempts import Job
 from gateway.store.engine import StoreBusy, StoreUnavailable
@@ -42,6 +47,9 @@ from gateway.store.orders import (
     has_earlier,
     place,
 )
+from gateway.store.spending import LimitReached
+
+log = structlog.get_logger(__name__)
 
 # How often, and for how long in all (an hour), it is tried to mark an order whose storing nobody could tell about.
 MARK_PAUSE_SECONDS: Final = 0.5
@@ -63,22 +71,25 @@ async def add(
         owner=desk.owner,
     )
     now = desk.clock()
+    seat = Seat(desk.seats, user)
     try:
         try:
+            if not seat.there:
+                raise RequestError(_limited(desk, user, UserLimit.ADDS_AT_ONCE))
             new = await _price(desk, user, request, fingerprint=wish.fingerprint)
         except RequestError as error:
             return await _again(desk, wish, now=now) or ErrorReply(error=error.text)
         placed = await _store(desk, new, now=now)
-    except NotEnoughFunds:
-        return ErrorReply(error=TEXT_NOT_ENOUGH_FUNDS)
-    except IdempotencyKeyReused:
-        return ErrorReply(error=TEXT_IDEMPOTENCY_REUSED)
-    reply = AddReply(order=str(placed.order_id))
-    if placed.attempt is None:
-        desk.metrics.order_replayed()
-        return reply
-    work = Job(attempt=placed.attempt, user_id=user.id, fields=new.fields, created_at=now, others=len(new.routes) > 1)
-    task = desk.spawn(dispatch(desk, placed.attempt, work), name=f"dispatch:{placed.order_id}")
+        reply = AddReply(order=str(placed.order_id))
+        if placed.attempt is None:
+            desk.metrics.order_replayed()
+            return reply
+        task = _hand_over(desk, new, placed.attempt, now=now)
+        seat.keep_until(task)
+    except (NotEnoughFunds, LimitReached, IdempotencyKeyReused) as error:
+        return ErrorReply(error=_no(desk, user, error))
+    finally:
+        seat.leave()
     if user.answer == "immediate":
         return reply
     waited_for = {task} if gone is None else {task, gone}
@@ -87,6 +98,31 @@ async def add(
         return reply
     result = task.result() if task.exception() is None else Result(state=OrderState.UNKNOWN)
     return ErrorReply(error=result.text) if result.state is OrderState.FAILED else reply
+
+
+def _hand_over(desk: Desk, new: NewOrder, attempt: Attempt, *, now: int) -> asyncio.Task[Result]:
+    """Begin to send a stored order, in a task of the application's own."""
+    others = len(new.routes) > 1
+    work = Job(attempt=attempt, user_id=new.order.user_id, fields=new.fields, created_at=now, others=others)
+    return desk.spawn(dispatch(desk, attempt, work), name=f"dispatch:{attempt.order_id}")
+
+
+def _no(desk: Desk, user: User, error: NotEnoughFunds | LimitReached | IdempotencyKeyReused) -> str:
+    """What a user is told of the books' no."""
+    match error:
+        case NotEnoughFunds():
+            return TEXT_NOT_ENOUGH_FUNDS
+        case IdempotencyKeyReused():
+            return TEXT_IDEMPOTENCY_REUSED
+        case LimitReached():
+            return _limited(desk, user, error.limit)
+
+
+def _limited(desk: Desk, user: User, limit: UserLimit) -> str:
+    """Count and note that a user's limit stood in the way; answers what the user is told."""
+    desk.metrics.add_limited(limit)
+    log.info("add_limited", user=user.name, limit=limit.value)
+    return TEXT_TOO_MANY_REQUESTS
 
 
 async def _again(desk: Desk, wish: Wish, *, now: int) -> AddReply | None:
@@ -148,6 +184,7 @@ async def _price(desk: Desk, user: User, request: AddRequest, *, fingerprint: st
         can_refill=service.refill,
         can_cancel=service.cancel,
         owner=desk.owner,
+        limited=user.limits.counted,
     )
 
 

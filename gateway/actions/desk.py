@@ -1,6 +1,7 @@
 """What every action has at hand: the store, the providers, the snapshot, the clock; filled in by ``app.py``."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, TypeVar
 
@@ -62,6 +63,7 @@ class Desk:
         # By a clock that never jumps, in seconds: until then the books' clock jumped too lately to think anybody dead.
         self.quiet_until = 0.0
         self.beaten_at = 0  # when this process last wrote its sign of life, ms
+        self.seats: Counter[int] = Counter()  # by user: orders this process hands over (actions/seats.py)
         self.dispatching: set[int] = set()  # orders being handed to a panel by this process
         # By user and fingerprint: adds that may have been stored although the books could not say so, being marked.
         self.unanswered: dict[tuple[int, str], asyncio.Task[None]] = {}

@@ -1,6 +1,7 @@
 """The commands on users: make one, see what it has, credit it, set what is chosen for it, suspend it."""
 
 import os
+from collections.abc import Callable
 from copy import copy
 from functools import partial
 from typing import Any, Final, Literal
@@ -12,15 +13,18 @@ from gateway.core.dialects import UserDialect
 from gateway.core.errors import GatewayError
 from gateway.core.ledger import REFERENCE_MAX
 from gateway.core.money import format_amount, parse_amount, scale_of
+from gateway.core.spending import ADDS_AT_ONCE_DEFAULT, ADDS_AT_ONCE_MAX, ORDERS_PER_MINUTE_MAX, UserLimits
 from gateway.settings.faults import SettingsError, suggestion
 from gateway.settings.load import load_file
 from gateway.settings.values import ProvidersFile
 from gateway.store.keys import keys_of
+from gateway.store.spending import spending_of
 from gateway.store.users import (
     Choices,
     Listed,
     NoSuchUser,
     adjust_user,
+    chosen_by,
     create_user,
     credit_user,
     list_users,
@@ -29,6 +33,7 @@ from gateway.store.users import (
 )
 
 NAME_MAX = 64
+_AT_ONCE_HELP = f"Orders that one process hands to panels at once; 0 is the default, {ADDS_AT_ONCE_DEFAULT}."
 
 # What may be chosen for a user, when it is made and later.
 _DIALECTS: Final = click.Choice(["standard", "legacy"])
@@ -46,6 +51,18 @@ class BadOption(GatewayError):
     """What was asked for on the command line cannot be done; the message says why."""
 
 
+def limits(to: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that limit a user."""
+    for option in (
+        click.option("--adds-at-once", type=click.IntRange(0, ADDS_AT_ONCE_MAX), help=_AT_ONCE_HELP),
+        click.option("--spend-per-day", metavar="AMOUNT", help="Cap of charges in a day (UTC); 0 is none."),
+        click.option("--spend-per-hour", metavar="AMOUNT", help="Cap of charges in an hour of the clock; 0 is none."),
+        click.option("--orders-per-minute", type=click.IntRange(0, ORDERS_PER_MINUTE_MAX), help="0 is no limit."),
+    ):
+        to = option(to)
+    return to
+
+
 @click.group()
 def user() -> None:
     """Users: panels that hold a key and a prepaid balance with us."""
@@ -59,13 +76,14 @@ def user() -> None:
 @click.option("--escaped-newlines", is_flag=True, help=_NEWLINES_HELP)
 @click.option("--duplicate-window", type=_SECONDS, default=0, show_default=True, help=_WINDOW_HELP)
 @click.option("--answer", type=_ANSWERS, default="wait", show_default=True, help=_ANSWER_HELP)
+@limits
 @command
 def create(name: str, **chosen: Any) -> None:
     """Make a user in the currency of providers.yaml; then `gateway key create` and `gateway user credit`."""
     if not name.isprintable() or name != name.strip() or not 0 < len(name) <= NAME_MAX:
         raise BadOption(f"a user's name is 1 to {NAME_MAX} printable characters without a space around it")
-    choices = _choices(Choices(), chosen)
     ours = _file().currency
+    choices = _choices(Choices(), chosen, currency=ours)
     in_books(lambda store: store.run(partial(create_user, name, ours, choices, actor=actor(), now=now())))
     click.echo(f"user {name} made, balance 0 {ours}")
 
@@ -101,11 +119,29 @@ def show(name: str) -> None:
         ("escaped newlines", "yes" if chosen.dialect.escaped_newlines else "no"),
         ("duplicate window", f"{chosen.duplicate_window} s" if chosen.duplicate_window else "off"),
         ("answer", chosen.answer),
+        *_limits(each),
         ("balance", f"{_amount(each.avail, each)} {each.currency}"),
         ("held", f"{_amount(each.held, each)} {each.currency}"),
         ("keys", ", ".join(f"{key.prefix}… ({'alive' if key.alive(now()) else 'dead'})" for key in keys) or "none"),
     ):
         click.echo(f"{label:<17} {value}")
+
+
+def _limits(each: Listed) -> tuple[tuple[str, str], ...]:
+    """What limits a user, and how much of it is used."""
+    set_now = each.user.limits
+    used = in_books(lambda store: store.read(partial(spending_of, each.user.id, now=now())))
+
+    def money(cap: int, spent: int) -> str:
+        return f"{_amount(spent, each)} of {_amount(cap, each)} {each.currency} used" if cap else "no limit"
+
+    orders = f"{used.orders} of {set_now.orders_per_minute} used" if set_now.orders_per_minute else "no limit"
+    return (
+        ("orders per minute", orders),
+        ("spend per hour", money(set_now.spend_per_hour, used.hour_spent)),
+        ("spend per day", money(set_now.spend_per_day, used.day_spent)),
+        ("adds at once", str(set_now.adds_at_once or ADDS_AT_ONCE_DEFAULT)),
+    )
 
 
 @user.command("credit")
@@ -163,14 +199,15 @@ def _check_word(reference: str) -> None:
 @click.option("--escaped-newlines/--no-escaped-newlines", default=None, help=_NEWLINES_HELP)
 @click.option("--duplicate-window", type=_SECONDS, help=_WINDOW_HELP)
 @click.option("--answer", type=_ANSWERS, help=_ANSWER_HELP)
+@limits
 @command
 def set_(name: str, **chosen: Any) -> None:
     """Set what is chosen for a user; what is not named stays. A running gateway keeps to it within a second."""
     if all(value is None for value in chosen.values()):
         raise BadOption(f"nothing was named to be set; `gateway user show {name}` shows how {name} is set")
-    kept = _one(name).user
-    before = Choices(tier=kept.tier, dialect=kept.dialect, duplicate_window=kept.duplicate_window, answer=kept.answer)
-    choices = _choices(before, chosen)
+    kept = _one(name)
+    before = chosen_by(kept.user)
+    choices = _choices(before, chosen, currency=kept.currency)
     in_books(lambda store: store.run(partial(set_choices, name, choices, actor=actor(), now=now())))
     click.echo(f"user {name} is set" if choices != before else f"user {name} was set so before")
 
@@ -211,8 +248,8 @@ def _one(name: str) -> Listed:
     return found[0]
 
 
-def _choices(before: Choices, chosen: dict[str, Any]) -> Choices:
-    """What was chosen, over what was; a tier has to be one of the file's."""
+def _choices(before: Choices, chosen: dict[str, Any], *, currency: str) -> Choices:
+    """What was chosen, over what was; a tier has to be one of the file's, amounts are in the user's currency."""
     given = {key: value for key, value in chosen.items() if value is not None}
     tier = given.get("tier", before.tier)
     if tier and tier != before.tier:
@@ -228,7 +265,23 @@ def _choices(before: Choices, chosen: dict[str, Any]) -> Choices:
         ),
         duplicate_window=given.get("duplicate_window", before.duplicate_window),
         answer=given.get("answer", before.answer),
+        limits=UserLimits(
+            orders_per_minute=given.get("orders_per_minute", before.limits.orders_per_minute),
+            spend_per_hour=_cap(given.get("spend_per_hour"), before.limits.spend_per_hour, currency),
+            spend_per_day=_cap(given.get("spend_per_day"), before.limits.spend_per_day, currency),
+            adds_at_once=given.get("adds_at_once", before.limits.adds_at_once),
+        ),
     )
+
+
+def _cap(text: str | None, before: int, currency: str) -> int:
+    """A cap of money in units; it cannot be negative, and 0 is none."""
+    if text is None:
+        return before
+    units = parse_amount(text, scale_of(currency))
+    if units < 0:
+        raise BadOption(f"a cap of {text} {currency} is below nought; 0 takes the cap away")
+    return units
 
 
 def _file() -> ProvidersFile:

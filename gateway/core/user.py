@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from gateway.core.dialects import UserDialect
+from gateway.core.spending import UserLimits
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,5 +18,6 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     dialect: UserDialect
     duplicate_window: int = 0  # seconds in which an identical add answers the same order; 0 is off
     answer: Literal["wait", "immediate"] = "wait"  # whether add waits for the panel's word
+    limits: UserLimits = UserLimits()
     avail_account: int  # id of the account user:{id}:avail
     held_account: int  # id of the account user:{id}:held

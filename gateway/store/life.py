@@ -10,6 +10,7 @@ from gateway.core.routing import PlannedRoute
 from gateway.store.engine import Query, Row, Steps
 from gateway.store.events import record
 from gateway.store.ledger import post
+from gateway.store.spending import count_out
 
 _ROUTES: Final = msgspec.json.Decoder(tuple[PlannedRoute, ...])
 _FIELDS: Final = msgspec.json.Decoder(tuple[tuple[str, str], ...])
@@ -49,6 +50,8 @@ def write_step(  # noqa: PLR0913 - an event names all of these
         return
     for transfer in made.transfers:
         yield from post(transfer, now)
+    if after.state is OrderState.FAILED and before.state is not OrderState.FAILED:
+        yield from count_out(after.id)
     yield Query(
         "order_update",
         {

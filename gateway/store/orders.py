@@ -19,6 +19,7 @@ from gateway.store.events import record
 from gateway.store.ledger import post
 from gateway.store.life import Locked, lock_order, write_step
 from gateway.store.owners import alive
+from gateway.store.spending import count_in
 
 # An order whose answer never arrived is given again to an identical add this long (RELIABILITY 1.10, rule 2).
 REPLAY_MS: Final = 24 * 3600 * 1000
@@ -45,6 +46,7 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
     can_refill: bool
     can_cancel: bool
     owner: str
+    limited: bool = False  # whether the user has limits that the books count against
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +89,7 @@ class CancelTask(msgspec.Struct, frozen=True, kw_only=True):
 def place(new: NewOrder, *, now: int) -> Steps[Placed]:
     """Hold the charge and store the order with its first attempt; or give an earlier order again (RELIABILITY 1.10).
 
-    Raises NotEnoughFunds, and IdempotencyKeyReused when a key comes back with other parameters.
+    Raises NotEnoughFunds, LimitReached, and IdempotencyKeyReused when a key comes back with other parameters.
     """
     earlier = yield from earlier_order(_wish(new), now=now)
     if earlier is not None:
@@ -97,6 +99,7 @@ def place(new: NewOrder, *, now: int) -> Steps[Placed]:
         if not (yield from post(transfer, now)):  # stored by a run whose commit was unclear
             attempts = yield from read_attempts(order.id)
             return Placed(order_id=order.id, attempt=attempts[0])
+    counted = new.limited and (yield from count_in(order.user_id, order.charge, now=now))
     yield Query(
         "order_insert",
         {
@@ -118,6 +121,7 @@ def place(new: NewOrder, *, now: int) -> Steps[Placed]:
             "can_refill": int(new.can_refill),
             "can_cancel": int(new.can_cancel),
             "answerer": new.owner,
+            "counted": int(counted),
             "now": now,
         },
     )

@@ -7,10 +7,12 @@ import msgspec
 from gateway.core import ledger
 from gateway.core.dialects import UserDialect
 from gateway.core.money import format_amount, scale_of
+from gateway.core.spending import UserLimits
 from gateway.core.user import User
 from gateway.store.engine import Query, Refused, Row, Steps
 from gateway.store.events import record
 from gateway.store.ledger import KeyTaken, NotEnoughFunds, balance_of_code, post
+from gateway.store.spending import read_limits
 
 USERS_LISTED_MAX: Final = 10_000  # users of one list; a bigger house asks by name
 
@@ -30,6 +32,7 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True):
     dialect: UserDialect = UserDialect()
     duplicate_window: int = 0  # seconds
     answer: Literal["wait", "immediate"] = "wait"
+    limits: UserLimits = UserLimits()
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,7 +174,7 @@ def set_state(name: str, state: Literal["active", "suspended"], *, actor: str, r
 def set_choices(name: str, choices: Choices, *, actor: str, now: int) -> Steps[User]:
     """Change a user's tier, dialect or habits; answers the user as it is then."""
     user = yield from user_named(name)
-    before = Choices(tier=user.tier, dialect=user.dialect, duplicate_window=user.duplicate_window, answer=user.answer)
+    before = chosen_by(user)
     if choices != before:
         yield Query("user_settings", {"id": user.id, **_columns(choices)})
         yield from record(
@@ -192,8 +195,20 @@ def read_user(row: Row) -> User:
         ),
         duplicate_window=row["duplicate_window"],
         answer=row["answer"],
+        limits=read_limits(row),
         avail_account=row["avail_account"],
         held_account=row["held_account"],
+    )
+
+
+def chosen_by(user: User) -> Choices:
+    """What is set for a user now."""
+    return Choices(
+        tier=user.tier,
+        dialect=user.dialect,
+        duplicate_window=user.duplicate_window,
+        answer=user.answer,
+        limits=user.limits,
     )
 
 
@@ -205,6 +220,7 @@ def _columns(choices: Choices) -> dict[str, int | str]:
         "escaped_newlines": int(choices.dialect.escaped_newlines),
         "duplicate_window": choices.duplicate_window,
         "answer": choices.answer,
+        **msgspec.structs.asdict(choices.limits),
     }
 
 

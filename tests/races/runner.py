@@ -19,6 +19,7 @@ from gateway.store.ledger import NotEnoughFunds
 from gateway.store.orders import ask_cancel, place
 from gateway.store.owners import beat, take_over
 from gateway.store.polls import apply, claim
+from gateway.store.spending import LimitReached
 from gateway.store.store import open_store
 from gateway.store.users import credit_user
 from tests.store.trade import NOW, make_new_order, make_planned
@@ -37,6 +38,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     first: int  # the number of its first order
     adds: int
     charge: int
+    limited: bool = False  # whether the users have limits the books count against
     whole: bool = False  # whole lives, with credits beside them; otherwise only adds
 
 
@@ -68,12 +70,15 @@ class Runner:
     async def add(self, number: int) -> Attempt | None:
         """One order, if there is money for it."""
         name, user_id = self.chance.choice(sorted(self.share.users.items()))
-        new = make_new_order(user_id, number, charge=self.share.charge, routes=ROUTES, owner=self.share.name)
+        share = self.share
+        new = make_new_order(
+            user_id, number, charge=share.charge, routes=ROUTES, owner=share.name, limited=share.limited
+        )
         async with self.gate:
             while True:
                 try:
                     placed = await self.store.run(partial(place, new, now=NOW))
-                except NotEnoughFunds:
+                except (NotEnoughFunds, LimitReached):
                     self.count["refused"] += 1
                     return None
                 except StoreBusy:

@@ -35,9 +35,9 @@ WHERE id = :id AND replays = :replays RETURNING id
 
 -- name: order_insert
 INSERT INTO orders(id, user_id, idem_key, fingerprint, service_id, type, fields, quantity, currency, rate, rule, charge,
-                   state, shown, routes, can_refill, can_cancel, answerer, created_at, updated_at)
+                   state, shown, routes, can_refill, can_cancel, answerer, counted, created_at, updated_at)
 VALUES(:id, :user_id, :idem_key, :fingerprint, :service_id, :type, :fields, :quantity, :currency, :rate, :rule, :charge,
-       :state, :shown, :routes, :can_refill, :can_cancel, :answerer, :now, :now)
+       :state, :shown, :routes, :can_refill, :can_cancel, :answerer, :counted, :now, :now)
 
 -- name: order_lock
 -- The order row, locked: the first lock of every command that touches an order.
