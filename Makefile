@@ -1,6 +1,6 @@
 # What one types here. Everything that lasts longer than a line stands in a script; .ci/run runs the same checks.
 .DEFAULT_GOAL := help
-.PHONY: help storm demo run test lint types machine races start-large rolling coverage-core chart-readme bench crash crash-sweep crash-mutants faults-pgbouncer faults-strace lock clean
+.PHONY: help metrics storm demo run test lint types machine races start-large rolling coverage-core chart-readme bench crash crash-sweep crash-mutants faults-pgbouncer faults-strace lock clean
 
 BIN := .venv/bin
 
@@ -60,6 +60,10 @@ faults-pgbouncer: ## row D12 of the fault matrix with PgBouncer itself (Debian: 
 	@./setup.sh dev
 	@$(BIN)/python -m pytest tests/matrix/with_pgbouncer.py
 
+metrics: ## write docs/metrics.md anew from what is declared, and the dashboards from tools/
+	@./setup.sh dev
+	@$(BIN)/python -m tools.metrics_document
+
 bench: ## measure services, status and add, and print the table of docs/performance.md
 	@./setup.sh dev
 	@$(BIN)/python -m bench
@@ -92,4 +96,4 @@ lock: ## write run.lock and dev.lock anew from pyproject.toml (needs uv)
 
 clean: ## remove what the tools made, but never your data
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis htmlcov dist .coverage .coverage.*
-	find gateway tests bench -type d -name __pycache__ -prune -exec rm -rf {} +
+	find gateway tests bench tools -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -75,7 +75,7 @@ class House:
         """Work done so far: statements, reads, commits, calls to the panel."""
         text = self._get("/metrics")
         names = {"statements": "store_statements", "reads": "store_reads", "commits": "store_commits"}
-        found = {name: _value(text, f"gateway_{metric} ") for name, metric in names.items()}
+        found = {name: _value(text, f"gateway_{metric}_total ") for name, metric in names.items()}
         found["calls"] = sum(
             float(line.rpartition(" ")[2])
             for line in text.splitlines()

@@ -17,7 +17,7 @@ CAPTION = '"""Says what this is for."""\n'
 
 def repository() -> list[Source]:
     """Every Python file of ours, read once for a run of this test."""
-    paths = sorted(path for room in ("gateway", "tests", "bench") for path in (ROOT / room).rglob("*.py"))
+    paths = sorted(path for room in ("gateway", "tests", "bench", "tools") for path in (ROOT / room).rglob("*.py"))
     return [Source(path.relative_to(ROOT).as_posix(), path.read_text("utf-8")) for path in paths]
 
 

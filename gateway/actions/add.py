@@ -16,8 +16,10 @@ import structlog
 from gateway.actions.desk import DISPATCHES_MAX, Desk
 from gateway.actions.dispatch import Result, dispatch
 from gateway.actions.seats import Seat
+from gateway.actions.spent import note_error
 from gateway.core.attempt import Attempt
 from gateway.core.catalogue import EVERYBODY, Service
+from gateway.core.error_type import ErrorType
 from gateway.core.errors import (
     TEXT_IDEMPOTENCY_REUSED,
     TEXT_INCORRECT_SERVICE,
@@ -97,6 +99,7 @@ async def add(
     if not task.done():
         return reply
     result = task.result() if task.exception() is None else Result(state=OrderState.UNKNOWN)
+    note_error(result.error)
     return ErrorReply(error=result.text) if result.state is OrderState.FAILED else reply
 
 
@@ -145,7 +148,9 @@ async def _again(desk: Desk, wish: Wish, *, now: int) -> AddReply | None:
 async def _price(desk: Desk, user: User, request: AddRequest, *, fingerprint: str) -> NewOrder:
     """Find the service, read the order against it, price it, choose its routes; raises RequestError."""
     snapshot = desk.snapshot
-    if snapshot is None or not desk.placing or desk.unfenced or desk.at_work >= DISPATCHES_MAX:
+    obstacle = _obstacle(desk)
+    if snapshot is None or obstacle is not None:
+        note_error(obstacle)
         raise RequestError(TEXT_UNAVAILABLE)
     service = snapshot.catalogue.by_id.get(_service_id(request.service))
     if service is None:
@@ -161,6 +166,7 @@ async def _price(desk: Desk, user: User, request: AddRequest, *, fingerprint: st
     if charge > UNITS_MAX:
         raise RequestError(TEXT_NOT_ENOUGH_FUNDS)
     if charge <= 0 or not chosen.routes:
+        note_error(ErrorType.POLICY_NO_ROUTE)
         raise RequestError(TEXT_UNAVAILABLE)
     order = Order(
         id=await desk.order_ids.take(),
@@ -226,6 +232,15 @@ def _plan(desk: Desk, service: Service, details: OrderDetails, *, rate: int) -> 
     currencies = {name: client.upstream.currency for name, client in desk.providers.items()}
     conditions = {route.provider: desk.condition(route.provider) for route in service.routes}
     return plan(service, details, Market(rate=rate, conditions=conditions, currencies=currencies))
+
+
+def _obstacle(desk: Desk) -> ErrorType | None:
+    """Why no order at all is taken now."""
+    if desk.snapshot is None:
+        return ErrorType.GATEWAY_STARTING
+    if not desk.placing or desk.unfenced:
+        return ErrorType.POLICY_STOPPED
+    return ErrorType.POLICY_BUSY if desk.at_work >= DISPATCHES_MAX else None
 
 
 def _service_id(text: str) -> int:

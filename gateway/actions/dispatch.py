@@ -21,6 +21,7 @@ from gateway.actions.spent import note_wait
 from gateway.actions.verdict import bring, rescue
 from gateway.core.attempt import Attempt
 from gateway.core.dialects import Mark
+from gateway.core.error_type import ErrorType
 from gateway.core.errors import TEXT_UNAVAILABLE
 from gateway.core.exchange import write_exchange
 from gateway.core.messages import AddRequest
@@ -46,6 +47,7 @@ class Result(msgspec.Struct, frozen=True):
 
     state: OrderState
     text: str = TEXT_UNAVAILABLE  # for the user, when the order failed
+    error: ErrorType | None = None  # why it did
 
 
 async def dispatch(desk: Desk, attempt: Attempt, known: Job | None = None) -> Result:
@@ -76,9 +78,9 @@ async def _dispatch(desk: Desk, attempt: Attempt, known: Job | None) -> Result:
         decided = await bring(desk, work.attempt, _verdict(desk, work, said, text=text))
         if decided is None:
             return Result(OrderState.UNKNOWN)
-        _note(desk, work, outcome, decided=decided)
+        _note(desk, work, said, decided=decided)
         if decided.next is None:
-            return Result(decided.state, text)
+            return Result(decided.state, text, said.error)
         attempt = decided.next
         if decided.again:
             await asyncio.sleep(pause)
@@ -92,12 +94,12 @@ async def _send(desk: Desk, work: Job) -> Answered | None:
         return None
     client = desk.providers.get(attempt.provider)
     if client is None:
-        return Answered(outcome=NotSent("the provider is no longer configured"))
+        return _held_back("the provider is no longer configured")
     condition = desk.condition(attempt.provider)
     if condition.held is not None:
-        return Answered(outcome=NotSent(f"the provider is held: {condition.held}"))
+        return _held_back(f"the provider is held: {condition.held}")
     if condition.tripped and work.others:
-        return Answered(outcome=NotSent("the provider failed again and again, and there is another"))
+        return _held_back("the provider failed again and again, and there is another")
     now = desk.clock()
     mark = secrets.token_hex(8)  # of this transmission: another dispatch of the attempt has another
     # The same numbers however often the attempt is taken up, should its provider want one with every order.
@@ -132,15 +134,19 @@ async def _send(desk: Desk, work: Job) -> Answered | None:
                 said = again
     except asyncio.CancelledError:
         if armed:
-            doubt = Answered(outcome=Unknown("the sending was cut off"))
+            doubt = Answered(outcome=Unknown("the sending was cut off"), error=ErrorType.GATEWAY_CUT_OFF)
             await rescue(desk, Spooled(attempt=attempt, verdict=_verdict(desk, work, doubt)))
         raise
     point("judged", "add")
     note_wait(time.perf_counter() - began)
     if isinstance(said, Fenced):
         why = f"the books could not be written: {store_away[0]}" if store_away else ""
-        return Answered(outcome=NotSent(why)) if why else None
+        return Answered(outcome=NotSent(why), error=ErrorType.GATEWAY_BOOKS) if why else None
     return said
+
+
+def _held_back(why: str) -> Answered:
+    return Answered(outcome=NotSent(why), error=ErrorType.POLICY_HELD)
 
 
 def _may_repeat(desk: Desk, provider: str, said: Answered, *, since: float) -> bool:
@@ -174,9 +180,9 @@ def _text(outcome: Outcome) -> str:
     return TEXT_UNAVAILABLE
 
 
-def _note(desk: Desk, work: Job, outcome: Outcome, *, decided: Decided) -> None:
+def _note(desk: Desk, work: Job, said: Answered, *, decided: Decided) -> None:
     """Count and log a stored outcome, and remember what it says about the provider."""
-    attempt = work.attempt
+    attempt, outcome = work.attempt, said.outcome
     desk.metrics.attempt_decided(attempt.provider, outcome)
     if isinstance(outcome, Rejected):
         desk.conditions.refused(attempt.provider, attempt.provider_service, outcome.kind, now=desk.clock())
@@ -186,6 +192,7 @@ def _note(desk: Desk, work: Job, outcome: Outcome, *, decided: Decided) -> None:
         attempt=attempt.id,
         provider=attempt.provider,
         outcome=type(outcome).__name__,
+        error_type=said.error,
         state=decided.state.value,
     )
     if isinstance(outcome, Unknown):

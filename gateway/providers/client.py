@@ -15,6 +15,7 @@ import msgspec
 
 from gateway.core.answers import read_reply
 from gateway.core.dialects import Mark
+from gateway.core.error_type import ErrorType, of_outcome
 from gateway.core.exchange import Exchange, exchange_of
 from gateway.core.fields import HttpRequest
 from gateway.core.messages import (
@@ -33,7 +34,7 @@ from gateway.core.requests import write_request
 from gateway.providers.breaker import Breaker, BreakerState
 from gateway.providers.limits import HOUSE, Gate, NoTurn, Pacer
 from gateway.providers.retry import Budget, retry_read
-from gateway.providers.said import Answered, Failed, Fenced
+from gateway.providers.said import Answered, Failed, Fenced, what_failed
 from gateway.providers.strike import Strike
 from gateway.providers.upstream import REPLY_BYTES_MAX, SERVICES_BYTES_MAX, Upstream
 from gateway.providers.wire import Closed, Fence, Limits, Opening, exchange, open_transport, tls_context
@@ -56,8 +57,8 @@ T = TypeVar("T")
 class Observer(Protocol):
     """Who is told of calls; the metrics are one."""
 
-    def upstream_call(self, provider: str, action: str, outcome: str, *, seconds: float) -> None:
-        """A provider was called; `outcome` is of a closed set."""
+    def upstream_call(self, provider: str, action: Action, error: ErrorType | None, *, seconds: float) -> None:
+        """A provider was called, or spared a call; `error` is what went wrong."""
         ...
 
     def upstream_retry(self, provider: str) -> None:
@@ -136,6 +137,7 @@ class ProviderClient:
         if self.tripped:
             return self._refused(request)
         began = asyncio.get_running_loop().time()
+        evidence = None
         try:
             async with self._orders.turn(user):
                 evidence = await self._on_fresh(request, fence=_open_fence)
@@ -143,7 +145,7 @@ class ProviderClient:
             said = self._said(request, evidence)
         except NoTurn as error:
             said = Failed(why=str(error), sent=False)
-        self._count(action_of(request), _word(said), began)
+        self._count(action_of(request), what_failed(said, evidence, self.upstream.errors), began)
         return said
 
     async def place(
@@ -175,13 +177,15 @@ class ProviderClient:
             self._judge(ORDERS, evidence)
             there = self.upstream
             outcome = self._without_key(classify_add(evidence, there.errors, there.dialect, policy=there.policy))
-            said: Answered | Fenced = Answered(outcome=outcome, exchange=self._kept(request, evidence, at=now))
+            failed = of_outcome(outcome, status=evidence.status, whole=evidence.complete)
+            kept = self._kept(request, evidence, at=now)
+            said: Answered | Fenced = Answered(outcome=outcome, exchange=kept, error=failed)
         except NoTurn as error:
-            said = Answered(outcome=NotSent(str(error)))
+            failed = ErrorType.POLICY_BUSY
+            said = Answered(outcome=NotSent(str(error)), error=failed)
         except Closed:
-            said = Fenced()
-        word = type(said.outcome if isinstance(said, Answered) else said).__name__.lower()
-        self._count(Action.ADD, word, began)
+            return Fenced()
+        self._count(Action.ADD, failed, began)
         return said
 
     async def _ask_once(self, request: Request) -> Reply | Unreadable | Failed:
@@ -189,6 +193,7 @@ class ProviderClient:
         cap = SERVICES_BYTES_MAX if isinstance(request, ServicesRequest) else REPLY_BYTES_MAX
         limits = Limits(connect=times.connect, write=times.write, total=times.total_read, bytes_max=cap)
         began = asyncio.get_running_loop().time()
+        evidence = None
         try:
             evidence = await self._undisturbed(self._on_kept(request, limits))
         except NoTurn as error:
@@ -198,7 +203,7 @@ class ProviderClient:
             # A long list takes a tenth of a second to read; nobody else waits for that.
             long = len(evidence.body) > _LONG_BYTES
             said = await asyncio.to_thread(self._said, request, evidence) if long else self._said(request, evidence)
-        self._count(action_of(request), _word(said), began)
+        self._count(action_of(request), what_failed(said, evidence, self.upstream.errors), began)
         return said
 
     async def _undisturbed(self, reading: Coroutine[object, object, Evidence]) -> Evidence:
@@ -293,12 +298,12 @@ class ProviderClient:
 
     def _refused(self, request: Request) -> Failed:
         """The answer in place of a call that an open breaker spares the provider."""
-        self._observer.upstream_call(self.upstream.name, action_of(request).value, "spared", seconds=0.0)
+        self._observer.upstream_call(self.upstream.name, action_of(request), ErrorType.POLICY_SPARED, seconds=0.0)
         return Failed(why="it failed again and again; the breaker is open", sent=False)
 
-    def _count(self, action: Action, outcome: str, began: float) -> None:
+    def _count(self, action: Action, error: ErrorType | None, began: float) -> None:
         seconds = asyncio.get_running_loop().time() - began
-        self._observer.upstream_call(self.upstream.name, action.value, outcome, seconds=seconds)
+        self._observer.upstream_call(self.upstream.name, action, error, seconds=seconds)
 
 
 def _jitter() -> float:
@@ -307,15 +312,3 @@ def _jitter() -> float:
 
 async def _open_fence() -> None:
     """For what is sent once but has no attempt to arm."""
-
-
-def _word(said: Reply | Unreadable | Failed) -> str:
-    match said:
-        case Failed():
-            return "failed"
-        case Unreadable():
-            return "unreadable"
-        case ErrorReply():
-            return "error"
-        case _:
-            return "ok"

@@ -24,7 +24,8 @@ from gateway.actions.authenticate import KeyRing
 from gateway.actions.desk import Desk
 from gateway.actions.services import rendered_services
 from gateway.actions.snapshot import Rendered
-from gateway.actions.spent import start_counting
+from gateway.actions.spent import start_counting, told_error
+from gateway.core.error_type import ErrorType, of_text
 from gateway.core.errors import (
     TEXT_INCORRECT_REQUEST,
     TEXT_INVALID_KEY,
@@ -72,6 +73,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     outcome: str  # one of metrics.REQUEST_OUTCOMES
     status: int = 200
+    error: ErrorType | None = None  # what went wrong
     headers: tuple[tuple[bytes, bytes], ...] = ()
     action: Action | None = None
     user: User | None = None
@@ -107,7 +109,7 @@ class Endpoint:
             answer_to_send = await self._answer(scope, receive)
         except Exception:  # The outermost handler: whatever it was, the caller gets an answer and we get the traceback.
             log.exception("request_broke")
-            answer_to_send = Answered(body=_UNAVAILABLE, outcome="broken", status=500)
+            answer_to_send = Answered(body=_UNAVAILABLE, outcome="broken", status=500, error=ErrorType.GATEWAY_BROKEN)
         # Granian says when a caller hangs up, but a send to one who did raises nothing (measured with 2.8.7).
         there = answer_to_send.gone is None or not answer_to_send.gone.done()
         heard = False
@@ -127,7 +129,11 @@ class Endpoint:
                 _note_answer(self._desk, answer_to_send.order_id, answer_to_send.user.id, heard=heard)
             seconds = time.perf_counter() - started
             self._desk.metrics.request_answered(
-                answer_to_send.action, answer_to_send.outcome, seconds=seconds, waited=spent.waited
+                answer_to_send.action,
+                answer_to_send.outcome,
+                seconds=seconds,
+                waited=spent.waited,
+                error=answer_to_send.error,
             )
             _log(answer_to_send, seconds)
             structlog.contextvars.unbind_contextvars("request_id")
@@ -135,18 +141,19 @@ class Endpoint:
     async def _answer(self, scope: Scope, receive: Receive) -> Answered:
         method = str(scope.get("method", ""))
         if method not in ("GET", "POST"):
-            return Answered(body=_TOO_LARGE, outcome="error", status=405, headers=((b"allow", b"GET, POST"),))
+            allow = ((b"allow", b"GET, POST"),)
+            return Answered(body=_TOO_LARGE, outcome="error", status=405, headers=allow, error=ErrorType.CALLER_METHOD)
         headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
         query = bytes(scope.get("query_string", b""))
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 body = await _read_body(receive, scope["headers"]) if len(query) <= QUERY_MAX else None
         except TimeoutError:
-            return Answered(body=_TOO_LARGE, outcome="error", status=408, headers=(_CLOSE,))
+            return _broken_off("error", status=408, error=ErrorType.CALLER_TOO_SLOW)
         except _Left:  # Half a body is no wish: `quantity=100` may have been going to be `quantity=10000`.
-            return Answered(body=_TOO_LARGE, outcome="error", status=400, headers=(_CLOSE,))
+            return _broken_off("error", status=400, error=ErrorType.CALLER_LEFT)
         if body is None:
-            return Answered(body=_TOO_LARGE, outcome="too_large", status=413, headers=(_CLOSE,))
+            return _broken_off("too_large", status=413, error=ErrorType.CALLER_TOO_LARGE)
         http = HttpRequest(method=method, query=query, headers=tuple(headers), body=body)
         try:
             fields = read_fields(http)
@@ -157,10 +164,12 @@ class Endpoint:
             user = await self._keys.user_of(key)
             if user is None:
                 away = await self._callers.wrong_key(caller)
-                return _too_many(away) if away else Answered(body=_INVALID_KEY, outcome="unauthorized")
+                if away:
+                    return _too_many(away)
+                return Answered(body=_INVALID_KEY, outcome="unauthorized", error=ErrorType.CALLER_KEY)
             request = read_action(fields, escaped_newlines=user.dialect.escaped_newlines)
         except RequestError as error:
-            return Answered(body=write_reply(ErrorReply(error.text)), outcome="error")
+            return Answered(body=write_reply(ErrorReply(error.text)), outcome="error", error=of_text(error.text))
         except StoreError as error:
             log.warning("store_away", error=str(error))
             return _unavailable(None)
@@ -178,11 +187,11 @@ class Endpoint:
         except StoreError as error:
             log.warning("store_away", error=str(error))
             return _unavailable(action)
-        failed = isinstance(reply, ErrorReply)
         placed = int(reply.order) if isinstance(request, AddRequest) and isinstance(reply, AddReply) else None
         return Answered(
             body=write_reply(reply, user.dialect),
-            outcome="error" if failed else "ok",
+            outcome="error" if isinstance(reply, ErrorReply) else "ok",
+            error=(told_error() or of_text(reply.error)) if isinstance(reply, ErrorReply) else None,
             action=action,
             user=user,
             order_id=placed,
@@ -192,7 +201,14 @@ class Endpoint:
 def _services(rendered: Rendered | ErrorReply, http: HttpRequest, user: User) -> Answered:
     """The list as bytes made before; compressed, or not at all when the caller has it already."""
     if isinstance(rendered, ErrorReply):
-        return Answered(body=write_reply(rendered), outcome="error", action=Action.SERVICES, user=user)
+        # Refused only while nothing is on sale yet.
+        return Answered(
+            body=write_reply(rendered),
+            outcome="error",
+            action=Action.SERVICES,
+            user=user,
+            error=ErrorType.GATEWAY_STARTING,
+        )
     headers = {name.lower(): value for name, value in http.headers}
     tag = rendered.etag.encode()
     about = ((b"etag", tag), (b"vary", b"accept-encoding"))
@@ -206,12 +222,24 @@ def _services(rendered: Rendered | ErrorReply, http: HttpRequest, user: User) ->
 
 def _too_many(seconds: int) -> Answered:
     retry = ((b"retry-after", str(seconds).encode()),)
-    return Answered(body=_TOO_MANY, outcome="limited", status=429, headers=retry)
+    return Answered(body=_TOO_MANY, outcome="limited", status=429, headers=retry, error=ErrorType.POLICY_LIMITED)
 
 
 def _unavailable(action: Action | None) -> Answered:
     retry = ((b"retry-after", RETRY_AFTER),)
-    return Answered(body=_UNAVAILABLE, outcome="unavailable", status=503, headers=retry, action=action)
+    return Answered(
+        body=_UNAVAILABLE,
+        outcome="unavailable",
+        status=503,
+        headers=retry,
+        action=action,
+        error=ErrorType.GATEWAY_BOOKS,
+    )
+
+
+def _broken_off(outcome: str, *, status: int, error: ErrorType) -> Answered:
+    """The answer to what is not read to its end."""
+    return Answered(body=_TOO_LARGE, outcome=outcome, status=status, headers=(_CLOSE,), error=error)
 
 
 async def _read_body(receive: Receive, headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
@@ -274,6 +302,7 @@ def _log(sent: Answered, seconds: float) -> None:
         "request",
         action=None if sent.action is None else sent.action.value,
         outcome=sent.outcome,
+        error_type=sent.error,
         status=sent.status,
         user=None if sent.user is None else sent.user.name,
         order_id=sent.order_id,

@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
-from gateway.core.messages import AddRequest
+from gateway.core.error_type import ErrorType
+from gateway.core.messages import Action, AddRequest
 from gateway.core.outcome import Outcome
 from gateway.providers.breaker import BreakerState
 from gateway.providers.client import ProviderClient
@@ -24,11 +25,11 @@ class Heard:
         self.retries = 0
         self.breakers: list[tuple[str, str]] = []
 
-    def upstream_call(self, provider: str, action: str, outcome: str, *, seconds: float) -> None:
+    def upstream_call(self, provider: str, action: Action, error: ErrorType | None, *, seconds: float) -> None:
         """Remember a call."""
         assert provider == "panel-a"
         assert seconds >= 0
-        self.calls.append((action, outcome))
+        self.calls.append((action.value, "ok" if error is None else error.value))
 
     def breaker_is(self, provider: str, kind: str, state: BreakerState) -> None:
         """Remember a state."""

@@ -50,7 +50,7 @@ async def test_order_is_placed_once_on_a_connection_of_its_own() -> None:
     async with misdoer(whole(GOOD)) as there:
         client = Client(there.url)
         assert await place(client) == Accepted("12345")
-        assert client.told.calls == [("add", "accepted")]
+        assert client.told.calls == [("add", "ok")]
         (request,) = there.heard
         lower = request.lower()
         assert b"connection: close" in lower

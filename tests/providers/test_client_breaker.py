@@ -46,15 +46,15 @@ async def test_orders_that_cannot_connect_open_it_and_a_balance_closes_it() -> N
     assert client.told.breakers[-1] == (ORDERS, "open")
     said = await client.tell(CancelRequest("5"))
     assert isinstance(said, Failed)
-    assert (said.sent, client.told.calls[-1]) == (False, ("cancel", "spared"))
+    assert (said.sent, client.told.calls[-1]) == (False, ("cancel", "policy_spared"))
     outcome = await place(client)
     assert isinstance(outcome, NotSent)
     assert outcome.why.startswith("ConnectError")
     await client.probe()
-    assert client.told.calls[-1] == ("add", "notsent")  # its time is not over: nobody was asked
+    assert client.told.calls[-1] == ("add", "panel_unreachable")  # its time is not over: nobody was asked
     wait_over(client, ORDERS)
     await client.probe()
-    assert client.told.calls[-1] == ("balance", "failed")
+    assert client.told.calls[-1] == ("balance", "panel_unreachable")
     assert client.told.breakers[-1] == (ORDERS, "open")
     await client.aclose()
 

@@ -1,0 +1,1 @@
+"""Proofs of the metrics, file for file."""
