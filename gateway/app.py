@@ -4,7 +4,7 @@ import asyncio
 import os
 import random
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
 
@@ -15,29 +15,31 @@ from gateway.actions.authenticate import KeyRing
 from gateway.actions.desk import Desk
 from gateway.actions.resolve import Resolver
 from gateway.actions.restock import Shelves
+from gateway.actions.roster import check_change, moved, roster_of
 from gateway.actions.shared_clock import SharedClock
-from gateway.actions.wanted import upstream_of, wanted_of
+from gateway.actions.wanted import wanted_of
 from gateway.cache.opening import open_cache
 from gateway.core.errors import GatewayError
 from gateway.core.webhook import read_secret
-from gateway.jobs.balances import Balances
 from gateway.jobs.clockwork import every
+from gateway.jobs.crew import Crew
 from gateway.jobs.figures import figures
-from gateway.jobs.poll import poll
-from gateway.jobs.probe import PROBE_SECONDS, probe
 from gateway.jobs.publish import Publisher
-from gateway.jobs.reconcile import brakes, reconcile
-from gateway.jobs.refresh import Schedule
+from gateway.jobs.reconcile import brakes
+from gateway.jobs.reload import Reload
 from gateway.jobs.sweep import keep_time, sweep
 from gateway.jobs.verify import Verification
+from gateway.logs import strike_also
 from gateway.metrics import Metrics
 from gateway.providers.client import ProviderClient
 from gateway.providers.selftest import SelfTestFailed, self_test
+from gateway.providers.upstream import Upstream
 from gateway.providers.webhook import Consumer, Webhook
 from gateway.settings.environment import Environment
 from gateway.settings.load import Settings
 from gateway.settings.modes import open_to_others
 from gateway.settings.secrets import kept_secret
+from gateway.settings.values import ProvidersFile
 from gateway.store.engine import StoreError
 from gateway.store.events import record
 from gateway.store.figures import read_figures
@@ -80,54 +82,51 @@ class WrongCurrency(GatewayError):
 class Gateway:
     """One process of the gateway. `start` it, then `stop` it; it holds no signal handlers of its own."""
 
-    def __init__(self, settings: Settings, *, clock: Callable[[], int] | None = None, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], int] | None = None,
+        pace: Pace | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
         environment = settings.environment
         self._settings = settings
         self._clock = clock or SharedClock()  # milliseconds since the epoch
-        self._pace = pace or Pace()
+        self._pace = pace = pace or Pace()
         self._random = random.SystemRandom()
         self.metrics = Metrics()
         self.store = open_store(environment.database_url.reveal())
         self._cache = open_cache(
             None if environment.redis_url is None else environment.redis_url.reveal(), self.metrics
         )
-        providers = settings.file.providers
-        self._clients = {
-            name: ProviderClient(upstream_of(name, each), self.metrics) for name, each in providers.items()
-        }
+        self._file = settings.file  # as it is in use
+        self._roster = roster_of(settings.file, self._client)
         owner = f"{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}"
-        self._enabled = [name for name, each in providers.items() if each.enabled]
         self.desk = Desk(
             owner=owner,
             store=self.store,
-            providers=self._clients,
+            providers=self._roster.clients,
             metrics=self.metrics,
             clock=self._clock,
             order_ids=IdBlock(self.store, lambda: self._random.randint(1, GAP_MAX)),
             answer_within=environment.answer_within,
             queue_seconds=environment.queue_seconds,
-            paces={name: int(providers[name].poll_seconds * 1000) for name in self._clients},
+            paces=self._roster.paces,
             spool=Spool(environment.data_dir / "spool", owner),
-            switched_off=frozenset(self._clients).difference(self._enabled),
-            unknown_rules={name: providers[name].unknown for name in self._clients},
+            switched_off=self._roster.switched_off,
+            unknown_rules=self._roster.unknown_rules,
             currency=self.currency,
         )
-        rate_per = {name: providers[name].rate_per for name in self._enabled}
-        self._shelves = Shelves(self.desk, self._cache, wanted_of(settings.file), rate_per=rate_per)
+        self._shelves = Shelves(self.desk, self._cache, wanted_of(settings.file), readings=self._roster.readings)
         self._keys = KeyRing(self.store, key_secret(environment), self._clock)
-        counts = self.store.counts
-        self.metrics.watch_house(
-            statements=lambda: counts.statements,
-            reads=lambda: counts.reads,
-            commits=lambda: counts.commits,
-            dispatches=lambda: self.desk.at_work,
-            spooled=lambda: len(self.desk.spool.waiting),
-        )
-        self.metrics.watch_conflicts(counts.conflicts, lambda: counts.repeated)
-        self._verification = Verification(self.desk, pause=self._pace.verify, stopped_pause=self._pace.verify_stopped)
+        self._watch_house()
+        self._verification = Verification(self.desk, pause=pace.verify, stopped_pause=pace.verify_stopped)
         consumer = consumer_of(environment)
         self._webhook = None if consumer is None else Webhook(consumer)
         self._resolver = Resolver(self.desk)
+        self._crew = Crew(self.desk, self._shelves, self._resolver, every_seconds=(pace.reconcile, pace.balances))
+        self.reload = Reload(settings.path, settings.hash, environ=environ, apply=self._apply, metrics=self.metrics)
         self._jobs: list[asyncio.Task[None]] = []
         self._draining = False
         self._starting = "not begun"  # what the start is at; empty once it is over
@@ -139,10 +138,22 @@ class Gateway:
             Address(environment.metrics_host, environment.metrics_port), health_routes(self.metrics, self.standing)
         )
 
+    def _watch_house(self) -> None:
+        """Have the metrics read what others count."""
+        counts = self.store.counts
+        self.metrics.watch_house(
+            statements=lambda: counts.statements,
+            reads=lambda: counts.reads,
+            commits=lambda: counts.commits,
+            dispatches=lambda: self.desk.at_work,
+            spooled=lambda: len(self.desk.spool.waiting),
+        )
+        self.metrics.watch_conflicts(counts.conflicts, lambda: counts.repeated)
+
     @property
     def currency(self) -> str:
         """What users pay in."""
-        return self._settings.file.currency
+        return self._file.currency
 
     def obstacles(self) -> list[str]:
         """What keeps this process from taking orders, in words; nothing when it is ready."""
@@ -176,6 +187,7 @@ class Gateway:
             await self.health.stop(1.0)
             raise
         self._starting = ""
+        self.metrics.config_loaded(at_seconds=self._clock() / 1000)
         log.info("started", users=str(self.listener.address), health=str(self.health.address), owner=self.desk.owner)
 
     async def _start(self) -> None:
@@ -232,7 +244,7 @@ class Gateway:
 
     async def _tell_unverified(self) -> None:
         """Say of each provider whose certificate nobody checks that whoever stands between us can read our key."""
-        for name, client in self._clients.items():
+        for name, client in self.desk.providers.items():
             if client.upstream.verify_tls:
                 continue
             log.warning("tls_unverified", provider=name, danger="anybody in between reads our key and answers for it")
@@ -250,7 +262,7 @@ class Gateway:
         """Orders at a provider that is no longer in the file cannot be followed: that is said, loudly."""
         found = await self.store.read_at_length(read_figures)
         for name, (orders, _) in found.polls.items():
-            if name not in self._clients:
+            if name not in self.desk.providers:
                 log.error("provider_missing", provider=name, orders=orders, do="put it back with `enabled: false`")
 
     async def stop(self) -> int:
@@ -268,6 +280,7 @@ class Gateway:
         for job in self._jobs:
             job.cancel()
         await asyncio.gather(*self._jobs, return_exceptions=True)
+        await self._crew.dismiss()
         await self._verification.stop()
         left = await self.desk.drain(environment.drain_seconds)
         try:
@@ -275,7 +288,7 @@ class Gateway:
             await self.store.run(partial(leave, self.desk.owner))
         except StoreError as error:
             log.warning("left_without_a_word", error=str(error))
-        for client in self._clients.values():
+        for client in self.desk.providers.values():
             await client.aclose()
         if self._webhook is not None:
             await self._webhook.aclose()
@@ -286,6 +299,45 @@ class Gateway:
         log.info("stopped", left=left)
         return left
 
+    async def _apply(self, file: ProvidersFile) -> None:
+        """Use other settings from now on, all of them at once; raises CannotReload or StoreError, and nothing changed.
+
+        An order keeps the price, the routes and the currencies it was stored with.
+        """
+        check_change(self._file, file)
+        before, roster = self._roster, roster_of(file, self._client, self._roster)
+        gone = sorted(self._file.providers.keys() - file.providers.keys())
+        strike_also(client.upstream.key for client in roster.clients.values())
+
+        def swap() -> None:
+            self._file, self._roster = file, roster
+            self.desk.adopt(
+                roster.clients,
+                paces=roster.paces,
+                unknown_rules=roster.unknown_rules,
+                switched_off=roster.switched_off,
+            )
+
+        elsewhere = moved(before.clients, roster.clients)
+        try:
+            anew = await self._shelves.adopt(wanted_of(file), roster.readings, moved=elsewhere, swap=swap)
+        except StoreError:
+            for client in roster.clients.values():
+                if client not in before.clients.values():
+                    await client.aclose()
+            raise
+        for name, client in before.clients.items():
+            if roster.clients[name] is not client:
+                self._jobs.append(asyncio.create_task(_retire(client), name=f"retire:{name}"))
+        self._crew.post(roster.refresh_seconds, anew=anew)
+        for name in gone:
+            log.warning(
+                "provider_removed", provider=name, until="a restart: its orders are followed", do="enabled: false"
+            )
+
+    def _client(self, upstream: Upstream) -> ProviderClient:
+        return ProviderClient(upstream, self.metrics)
+
     def _start_jobs(self) -> None:
         desk, rate = self.desk, self._pace
         self._every(lambda: rate.sweep, lambda: sweep(desk), "sweep")
@@ -295,23 +347,21 @@ class Gateway:
         if self._webhook is not None:
             publisher = Publisher(self.store, self._webhook, self.metrics, clock=self._clock)
             self._every(publisher.pause, publisher.run, "publish")
-        schedule = Schedule(
-            self._shelves,
-            {name: float(self._settings.file.providers[name].refresh_seconds) for name in self._enabled},
-        )
-        balances = Balances(desk)
-        for name in self._clients:  # those that are switched off as well: orders they have are followed to the end
-            pace = min(desk.paces[name] / 2000, 5.0)
-            self._every(lambda pace=pace: pace, partial(poll, desk, name), "poll")  # type: ignore[misc] # a bound value
-            self._every(lambda: rate.reconcile, partial(reconcile, self._resolver, name), "reconcile")
-            self._every(lambda: PROBE_SECONDS, partial(probe, desk, name), "probe")
-        for name in self._enabled:
-            self._every(partial(schedule.pause, name), partial(schedule.refresh, name), "refresh")
-            self._every(lambda: rate.balances, partial(balances.ask, name), "balance")
+        self._crew.post(self._roster.refresh_seconds)
+        if self._settings.environment.watch_config:
+            self._jobs.append(asyncio.create_task(self.reload.watch(), name="job:reload"))
 
     def _every(self, seconds: Callable[[], float], work: Callable[[], Awaitable[object]], name: str) -> None:
         loop = every(seconds, work, name=name, metrics=self.metrics)
         self._jobs.append(asyncio.create_task(loop, name=f"job:{name}"))
+
+
+async def _retire(client: ProviderClient) -> None:
+    """Let go of a client that another took the place of, once whatever it began has ended."""
+    try:
+        await asyncio.sleep(client.upstream.timeouts.total + client.upstream.timeouts.total_read)
+    finally:
+        await client.aclose()
 
 
 def consumer_of(environment: Environment) -> Consumer | None:

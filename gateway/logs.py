@@ -28,9 +28,19 @@ Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["json", "console"]
 
 
+_in_use: list["_Strike"] = []  # what strikes keys out of the logs, once they are configured
+
+
+def strike_also(secrets: Iterable[str]) -> None:
+    """Keep these secrets out of the logs as well: keys that were changed while the process runs."""
+    for strike in _in_use:
+        strike.also(secrets)
+
+
 def configure_logs(level: Level, shape: Format, *, secrets: Iterable[str] = (), stream: TextIO = sys.stderr) -> None:
     """Send every log of the process to `stream`; to be called once, before anything logs."""
     strike = _Strike(secrets)
+    _in_use[:] = [strike]
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -74,7 +84,13 @@ class _Strike:
     """The last processor: a finished line without any key in it."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        self._forms = forms_of(secrets)
+        self._secrets = set(secrets)
+        self._forms = forms_of(self._secrets)
+
+    def also(self, secrets: Iterable[str]) -> None:
+        """These too from now on."""
+        self._secrets.update(secrets)
+        self._forms = forms_of(self._secrets)
 
     def __call__(self, logger: object, method_name: str, event_dict: structlog.types.EventDict | str) -> str:  # noqa: ARG002 - a processor's signature
         """A line as it may be written."""

@@ -1,5 +1,6 @@
 """A whole gateway in this process, in front of simulated panels, on real sockets."""
 
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -121,6 +122,7 @@ def house_settings(folder: Path, *, a: str = NOBODY, b: str = NOBODY, **more: st
         "GATEWAY_PORT": "0",
         "GATEWAY_METRICS_PORT": "0",
         "GATEWAY_DRAIN_SECONDS": "5",
+        "GATEWAY_WATCH_CONFIG": "no",  # gateways of one test share the folder, not the file
         "PANEL_A_KEY": "panel-a-key",
         "PANEL_B_KEY": "panel-b-key",
         **{f"GATEWAY_{name.upper()}": value for name, value in more.items()},
@@ -130,10 +132,14 @@ def house_settings(folder: Path, *, a: str = NOBODY, b: str = NOBODY, **more: st
 
 @asynccontextmanager
 async def running_house(
-    settings: Settings, *, clock: Callable[[], int] | None = None, pace: Pace | None = None
+    settings: Settings,
+    *,
+    clock: Callable[[], int] | None = None,
+    pace: Pace | None = None,
+    environ: Mapping[str, str] = os.environ,
 ) -> AsyncIterator[House]:
     """A gateway that is started and will be stopped, by the machine's clock unless it is given another."""
-    gateway = Gateway(settings, clock=clock, pace=pace)
+    gateway = Gateway(settings, clock=clock, pace=pace, environ=environ)
     await gateway.start()
     house = House(gateway, settings)
     try:

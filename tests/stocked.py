@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.actions.desk import Desk
-from gateway.actions.restock import Shelves
+from gateway.actions.restock import Reading, Shelves
 from gateway.cache.cache import Cache
 from gateway.core.catalogue import Wanted
 from gateway.core.dialects import ProviderDialect
@@ -87,7 +87,11 @@ def make_desk(
 
 def make_shelves(desk: Desk, cache: Cache, wanted: Wanted, *, rate_per: int = 1000) -> Shelves:
     """The shelves of a desk, all panels' rates for so many pieces."""
-    return Shelves(desk, cache, wanted, rate_per=dict.fromkeys(desk.providers, rate_per))
+    readings = {
+        name: Reading(rate_per=rate_per, decimal_comma=client.upstream.dialect.decimal_comma)
+        for name, client in desk.providers.items()
+    }
+    return Shelves(desk, cache, wanted, readings=readings)
 
 
 async def close_desk(desk: Desk) -> None:

@@ -26,7 +26,7 @@ DISPATCHES_MAX: Final = 10_000
 
 
 class Desk:
-    """One process's belongings. Values are set once; ``snapshot`` is swapped whole when a new one is ready."""
+    """One process's belongings. ``snapshot`` is swapped whole when a new one is ready, and so is what `adopt` takes."""
 
     def __init__(  # noqa: PLR0913 - the one place where an action's needs come together
         self,
@@ -71,6 +71,18 @@ class Desk:
         self.placing = True  # False stops new orders, not reads
         self.unfenced = ""  # why a request cannot be stopped before its first byte; then nothing is sent at all
         self._tasks: set[asyncio.Task[Any]] = set()
+
+    def adopt(
+        self,
+        providers: Mapping[str, ProviderClient],
+        *,
+        paces: Mapping[str, int],
+        unknown_rules: Mapping[str, UnknownRules],
+        switched_off: frozenset[str],
+    ) -> None:
+        """Use other providers from now on; what is under way keeps the client it began with."""
+        self.providers, self.paces = providers, paces
+        self.unknown_rules, self.switched_off = unknown_rules, switched_off
 
     def condition(self, provider: str) -> Condition:
         """What stands in the way of a provider now."""

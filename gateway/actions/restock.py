@@ -5,7 +5,7 @@ in the books, so that a restart sells at once, and in the shared cache, so that 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Final
 
@@ -15,7 +15,7 @@ import structlog
 from gateway.actions.desk import Desk
 from gateway.actions.snapshot import Snapshot
 from gateway.cache.cache import LONG_SECONDS, Cache
-from gateway.core.catalogue import Wanted, build_catalogue, missing_ids
+from gateway.core.catalogue import Catalogue, Wanted, build_catalogue, missing_ids
 from gateway.core.messages import ErrorReply, ServicesReply, ServicesRequest
 from gateway.core.provider import Flaw, ProviderList, judge, normalise
 from gateway.store.services import ALLOT_MAX, CLOCKS_APART_MS, allot_ids, allotted_ids, keep_list, kept_lists
@@ -37,14 +37,25 @@ class Examined(msgspec.Struct, frozen=True):
     body: bytes
 
 
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """How a provider's list is read."""
+
+    rate_per: int  # how many pieces its rates are for
+    decimal_comma: bool = False
+
+    def fits(self, found: ProviderList) -> bool:
+        """Whether a list has something, and was read so: otherwise its prices are wrong."""
+        return bool(found.services) and found.read_as(self.rate_per, decimal_comma=self.decimal_comma)
+
+
 class Shelves:
     """The lists in use and the catalogue they make."""
 
-    def __init__(self, desk: Desk, cache: Cache, wanted: Wanted, *, rate_per: Mapping[str, int]) -> None:
+    def __init__(self, desk: Desk, cache: Cache, wanted: Wanted, *, readings: Mapping[str, Reading]) -> None:
         self._desk = desk
         self._cache = cache
         self._wanted = wanted
-        self._rate_per = rate_per  # by provider: how many pieces its rates are for
+        self._readings = readings  # by provider
         self._lists: dict[str, ProviderList] = {}
         self._ids: dict[tuple[str, str], int] = {}
         self._known: set[str] = set()  # providers of which a list was kept when this process started
@@ -66,6 +77,29 @@ class Shelves:
             await self._put_on_sale()
             log.info("catalogue_warm", providers=sorted(self._lists))
 
+    async def adopt(
+        self, wanted: Wanted, readings: Mapping[str, Reading], *, moved: Collection[str], swap: Callable[[], None]
+    ) -> frozenset[str]:
+        """Sell what is wanted now: the new catalogue is made first, then it and `swap`'s part are put in use at once.
+
+        A list that was read otherwise than is said now, or comes from a provider that `moved` to another address, is
+        left away until it was fetched anew: answers whose. Raises StoreError, and then nothing has changed.
+        """
+        async with self._building:
+            lists = {
+                name: each
+                for name, each in self._lists.items()
+                if name in readings and readings[name].fits(each) and name not in moved
+            }
+            version = self._version
+            made = await self._made(wanted, lists)
+            self._wanted, self._readings, self._built = wanted, readings, version
+            for name in self._lists.keys() - lists.keys():
+                del self._lists[name]
+            swap()
+            self._show(*made)
+        return frozenset(readings) - lists.keys()
+
     async def restock(self, provider: str, *, refresh_seconds: float) -> bool:
         """Bring one provider's list up to date; answers whether a sound one was had."""
         found = await self._fresh_one(provider, refresh_seconds) or await self._fetched(provider)
@@ -75,7 +109,7 @@ class Shelves:
             if provider not in self._lists and provider not in self._given_up:
                 self._given_up.add(provider)
                 self._version += 1
-        elif found is not self._lists.get(provider):
+        elif found is not self._lists.get(provider) and self._usable(found):  # the settings may be others by now
             self._desk.conditions.listed(provider)
             self._take(found)
         # Asked for each time: a build that failed, with the books away, is made up for by the next call.
@@ -130,8 +164,8 @@ class Shelves:
 
     def _examined(self, provider: str, said: ServicesReply, *, fetched_at: int) -> Examined | str:
         """The reply as a list, judged against the one in use; or why it is not believed. Runs in a thread."""
-        rate_per, decimal_comma = self._reading(provider)
-        found = normalise(provider, said, fetched_at=fetched_at, rate_per=rate_per, decimal_comma=decimal_comma)
+        how = self._readings[provider]
+        found = normalise(provider, said, fetched_at=fetched_at, rate_per=how.rate_per, decimal_comma=how.decimal_comma)
         verdict = judge(found, self._lists.get(provider))
         return Examined(found, verdict.changes, msgspec.json.encode(found)) if verdict.usable else verdict.why
 
@@ -145,13 +179,10 @@ class Shelves:
             return None
         return found if found.provider == provider else None
 
-    def _reading(self, provider: str) -> tuple[int, bool]:
-        return self._rate_per[provider], self._desk.providers[provider].upstream.dialect.decimal_comma
-
     def _usable(self, found: ProviderList) -> bool:
-        """Whether a list has something, and was read as the settings say now: otherwise its prices are wrong."""
-        rate_per, decimal_comma = self._reading(found.provider)
-        return bool(found.services) and found.read_as(rate_per, decimal_comma=decimal_comma)
+        """Whether a list was read as the settings say now."""
+        how = self._readings.get(found.provider)
+        return how is not None and how.fits(found)
 
     def _newer(self, found: ProviderList) -> bool:
         """Whether a list may go before the one in use; one from the future was dated by a clock that was wrong."""
@@ -168,13 +199,20 @@ class Shelves:
                 self._built = version
 
     async def _build(self, lists: dict[str, ProviderList]) -> None:
-        """Allot what ids are missing, build the catalogue away from the event loop, and swap it in as a whole."""
-        await self._allot(lists)
-        catalogue = await asyncio.to_thread(build_catalogue, self._wanted, lists, self._ids)
+        """Make the catalogue and swap it in as a whole."""
+        self._show(*await self._made(self._wanted, lists))
+
+    async def _made(self, wanted: Wanted, lists: dict[str, ProviderList]) -> tuple[Catalogue, bool]:
+        """The catalogue of these lists, built away from the event loop, and whether it is all there is to sell."""
+        await self._allot(wanted, lists)
+        catalogue = await asyncio.to_thread(build_catalogue, wanted, lists, self._ids)
         # A provider that was never heard and cannot be reached takes nothing away: nobody has seen its services yet.
         # Without one whose services were on sale before, the list would be a part of itself.
         seen = {name for name, _ in self._ids} | self._known
-        complete = all(name in self._given_up and name not in seen for name in catalogue.missing)
+        return catalogue, all(name in self._given_up and name not in seen for name in catalogue.missing)
+
+    def _show(self, catalogue: Catalogue, complete: bool) -> None:  # noqa: FBT001 - what _made answers
+        """Put it on sale, unless it is what is on sale already."""
         before = self._desk.snapshot
         if before is not None and (before.catalogue.generation, before.complete) == (catalogue.generation, complete):
             return
@@ -190,9 +228,9 @@ class Shelves:
         for what in catalogue.left_out[:_CHANGES_TOLD]:
             log.warning("service_left_out", what=what)
 
-    async def _allot(self, lists: dict[str, ProviderList]) -> None:
-        wanting = missing_ids(self._wanted, lists, self._ids)
-        declared = frozenset(each.id for each in self._wanted.declared)
+    async def _allot(self, wanted: Wanted, lists: dict[str, ProviderList]) -> None:
+        wanting = missing_ids(wanted, lists, self._ids)
+        declared = frozenset(each.id for each in wanted.declared)
         for begin in range(0, len(wanting), ALLOT_MAX):
             some = wanting[begin : begin + ALLOT_MAX]
             await self._desk.store.run(partial(allot_ids, some, declared, now=self._desk.clock()))

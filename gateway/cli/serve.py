@@ -16,7 +16,10 @@ from gateway.settings.load import Settings, load_settings
 @click.option("--config", help="The file with providers; GATEWAY_CONFIG otherwise.")
 @command
 def serve(config: str | None) -> None:
-    """Serve users until SIGTERM or Ctrl-C, then let orders on their way arrive."""
+    """Serve users until SIGTERM or Ctrl-C, then let orders on their way arrive.
+
+    A changed providers.yaml is taken up by itself, or on SIGHUP, which also reads the secrets it names anew.
+    """
     settings = load_settings(os.environ, config_path(config))
     prepare_folder(settings.environment.database_url.reveal())
     set_up_logs(settings)
@@ -41,6 +44,13 @@ async def _serve(settings: Settings) -> None:
     gateway = Gateway(settings)
     await gateway.start()
     click.echo(f"users: {gateway.listener.address}/api/v2   health: {gateway.health.address}/ready", err=True)
+    reloads: set[asyncio.Task[bool]] = set()
+
+    def reload() -> None:
+        reloads.add(task := loop.create_task(gateway.reload.reload(), name="reload"))
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
     await ended.wait()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.remove_signal_handler(number)  # A second signal ends the process at once; the books can take it.

@@ -1,7 +1,7 @@
 """The clock in for the catalogue: each provider's list on its own schedule, all of them once at the start."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from time import monotonic
 from typing import Final
 
@@ -25,6 +25,7 @@ class Schedule:
         self._refresh_seconds = refresh_seconds
         self._clock = clock  # seconds
         self._due: dict[str, float] = {}
+        self._anew: set[str] = set()
 
     async def refresh(self, provider: str) -> None:
         """Bring one provider's list up to date if it is due, and tell how old all lists are."""
@@ -32,9 +33,19 @@ class Schedule:
         if now >= self._due.get(provider, now):
             # Written before the attempt, so that one that breaks is not repeated at once.
             self._due[provider] = now + self._wait(provider, sound=False)
-            sound = await self._shelves.restock(provider, refresh_seconds=self._refresh_seconds[provider])
+            # A list that is wanted anew is asked for, however young the one is that a replica may have fetched.
+            age = 0.0 if provider in self._anew else self._refresh_seconds[provider]
+            sound = await self._shelves.restock(provider, refresh_seconds=age)
+            if sound:
+                self._anew.discard(provider)
             self._due[provider] = self._clock() + self._wait(provider, sound=sound)
         self._shelves.tell_ages()
+
+    def hasten(self, providers: Collection[str]) -> None:
+        """Have these providers' lists fetched at the next look."""
+        self._anew.update(providers)
+        for name in providers:
+            self._due.pop(name, None)
 
     def pause(self, provider: str) -> float:
         """Seconds until something is to be done again."""

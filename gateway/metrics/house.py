@@ -67,12 +67,13 @@ SPOOLED: Final = gauge("verdicts_spooled", "Verdicts on the disk that the books 
 GENERATION: Final = gauge("config_generation", "How many configurations this process has put to work.")
 RELOADED: Final = counter("config_reloads", "Configurations read, the one at the start included.", outcome=RELOADS)
 RELOADED_AT: Final = gauge("config_loaded_timestamp_seconds", "When the configuration at work was read.")
+REFUSED: Final = gauge("config_refused", "1 while the file on the disk is not the one at work.")
 BUILD: Final = gauge("build_info", "Always 1; the version is in the label.", version=Named.VERSION)
 
 DECLARED: Final[tuple[Metric, ...]] = (
     *(JOB_FAILURES, CACHE_FAILURES, LAG, STATEMENTS, READS, COMMITS, CONFLICTS, REPEATED, STORE_SECONDS, BATCH),
     *(POOL_SECONDS, STORE_QUEUE, DISPATCHES, TOLD, EVENTS, EVENTS_DEAD, PLACING, VIOLATIONS, VERIFIED, SPOOLED),
-    *(GENERATION, RELOADED, RELOADED_AT, BUILD),
+    *(GENERATION, RELOADED, RELOADED_AT, REFUSED, BUILD),
 )
 
 
@@ -120,10 +121,12 @@ class HouseFacts(Instruments):
         self.count(RELOADED, "ok")
         self.set(GENERATION, self.number(GENERATION) + 1)
         self.set(RELOADED_AT, at_seconds)
+        self.set(REFUSED, 0)
 
     def config_refused(self) -> None:
         """A configuration could not be used; the one before stays at work."""
         self.count(RELOADED, "failed")
+        self.set(REFUSED, 1)
 
     def watch_house(
         self,

@@ -30,6 +30,7 @@ class Variable(msgspec.Struct, frozen=True):
 
 VARIABLES: Final = (
     Variable("GATEWAY_CONFIG", "providers.yaml", "the file with providers, services and prices"),
+    Variable("GATEWAY_WATCH_CONFIG", "yes", "no, where a changed file is taken up on SIGHUP alone"),
     Variable("GATEWAY_DATA_DIR", "data", "the folder of the SQLite file and of the key secret"),
     Variable(
         "GATEWAY_DATABASE_URL",
@@ -74,6 +75,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     """The variables as values."""
 
     config: Path
+    watch_config: bool
     data_dir: Path
     database_url: Secret  # it may hold a password
     redis_url: Secret | None
@@ -103,6 +105,7 @@ def read_environment(environ: Mapping[str, str]) -> Environment:
     reader.events_safe()
     made = Environment(
         config=Path(reader.text("GATEWAY_CONFIG")),
+        watch_config=reader.word("GATEWAY_WATCH_CONFIG", ("yes", "no")) == "yes",
         data_dir=data_dir,
         database_url=Secret(
             reader.checked("GATEWAY_DATABASE_URL", _is_database, "sqlite:///file.db or postgresql://host/name")

@@ -19,6 +19,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     file: ProvidersFile
     environment: Environment
+    path: Path  # of the file
     hash: str  # of the file's text, so that replicas can be compared
 
 
@@ -37,7 +38,12 @@ def load_settings(environ: Mapping[str, str], config: Path | None = None) -> Set
         raise SettingsError([*faults, *error.faults]) from error
     if environment is None:
         raise SettingsError(faults)
-    return Settings(file=file, environment=environment, hash=digest)
+    return Settings(file=file, environment=environment, path=path, hash=digest)
+
+
+def digest_of(raw: bytes) -> str:
+    """What tells two texts of the file apart."""
+    return hashlib.sha256(raw).hexdigest()[:16]
 
 
 def load_file(path: Path, environ: Mapping[str, str]) -> tuple[ProvidersFile, str]:
@@ -52,7 +58,7 @@ def load_file(path: Path, environ: Mapping[str, str]) -> tuple[ProvidersFile, st
         raise SettingsError([Fault(file=str(path), place=None, what=what)]) from error
     if len(raw) > FILE_BYTES_MAX:
         raise SettingsError([Fault(file=str(path), place=None, what=f"is larger than {FILE_BYTES_MAX} bytes")])
-    return read_file(Text(str(path), told), environ), hashlib.sha256(raw).hexdigest()[:16]
+    return read_file(Text(str(path), told), environ), digest_of(raw)
 
 
 def read_file(text: Text, environ: Mapping[str, str]) -> ProvidersFile:

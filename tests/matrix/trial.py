@@ -116,6 +116,7 @@ class Trial:
             "GATEWAY_METRICS_PORT": "0",
             "GATEWAY_DRAIN_SECONDS": "3",
             "GATEWAY_ANSWER_WITHIN": "6",
+            "GATEWAY_WATCH_CONFIG": "no",  # gateways of one trial share the folder, not the file
             "PANEL_A_KEY": self.a.panel.key,
             "PANEL_B_KEY": self.b.panel.key,
             **{f"GATEWAY_{name.upper()}": value for name, value in variables.items()},
@@ -125,7 +126,9 @@ class Trial:
     async def gateway(self, settings: Settings | None = None, *, ahead: float = 0.0) -> AsyncIterator[House]:
         """A gateway with its list on sale; its clock is so many seconds ahead of the others'."""
         own = int(ahead * 1000)
-        async with running_house(settings or self.settings(), clock=lambda: self.clock() + own, pace=BRISK) as house:
+        async with running_house(
+            settings or self.settings(), clock=lambda: self.clock() + own, pace=BRISK, environ=self.environ()
+        ) as house:
             await on_sale(house)
             yield house
 

@@ -24,6 +24,7 @@ def test_nothing_has_to_be_set() -> None:
     """The defaults are those of the table: local, on SQLite, without Redis."""
     assert read_environment({"PATH": "/bin", "GATEWAY_DEMO_PANEL_A_URL": "x"}) == Environment(
         config=Path("providers.yaml"),
+        watch_config=True,
         data_dir=Path("data"),
         database_url=Secret("sqlite:///data/gateway.db"),
         redis_url=None,
