@@ -56,11 +56,20 @@ def make_service(*routes: Route) -> Service:
     )  # fmt: skip
 
 
-def make_details(quantity: int = 100, *, runs: int | None = None, flat: bool = False) -> OrderDetails:
+def make_details(
+    quantity: int = 100, *, runs: int | None = None, flat: bool = False, per_post_min: int | None = None
+) -> OrderDetails:
     """An order's details."""
     whole = quantity * (runs or 1)
     return OrderDetails(
-        link="L", quantity=whole, billable=whole, flat=flat, per_run=quantity, runs=runs, fields=(("link", "L"),)
+        link="L",
+        quantity=whole,
+        billable=whole,
+        flat=flat,
+        per_run=quantity,
+        runs=runs,
+        per_post_min=per_post_min,
+        fields=(("link", "L"),),
     )
 
 

@@ -93,7 +93,7 @@ async def test_first_list_is_whole_or_an_error(world: World) -> None:
         early = await call("services")
         assert early == {"error": "Service temporarily unavailable"}
         await on_sale(house)
-        assert len(await call("services")) == 19
+        assert len(await call("services")) == 20
 
 
 async def test_order_left_lying_is_taken_up_again(world: World) -> None:

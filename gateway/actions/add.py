@@ -7,6 +7,7 @@ with an error.
 
 import asyncio
 import hashlib
+from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
@@ -158,7 +159,8 @@ async def _price(desk: Desk, user: User, request: AddRequest, *, fingerprint: st
     service_type = find_type(service.type)
     if service_type is None:
         raise RequestError(TEXT_INCORRECT_SERVICE)
-    limits = Limits(min=service.min, max=service.max, dripfeed=service.dripfeed)
+    today = datetime.fromtimestamp(desk.clock() / 1000, UTC).date()
+    limits = Limits(min=service.min, max=service.max, dripfeed=service.dripfeed, expiry_min=today)
     details = read_details(service_type, limits, request.fields)
     rate = service.rates.get(user.tier, service.rates[EVERYBODY])
     chosen = _plan(desk, service, details, rate=rate)

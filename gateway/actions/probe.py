@@ -46,7 +46,7 @@ from gateway.core.service import find_type
 from gateway.providers.client import ProviderClient
 from gateway.settings.values import UnknownRules
 from gateway.store.engine import Store
-from gateway.store.unknown import DOUBTS_MAX, OpenDoubt, open_doubts, own_orders, owned, strange_ids
+from gateway.store.unknown import DOUBTS_MAX, OpenDoubt, makes_orders, open_doubts, own_orders, owned, strange_ids
 
 # Attempts are numbered by the database; none is above this.
 ATTEMPTS_BELOW: Final = 2**62
@@ -155,14 +155,17 @@ async def judge(
     later = [each for each in doubts if each.attempt.id not in view.windows]
     windows = {**await _windows(store, later, recent), **view.windows}
     lost = {number: said for number, said in seen.found.items() if number not in ours}
-    foreign = rules.foreign_orders or not set(view.gaps).isdisjoint(lost)
+    # A panel that makes orders by itself, for posts of subscriptions, is as one where others order with our key.
+    making = await store.read(partial(makes_orders, provider)) or any(_subscribed(each) for each in doubts)
+    foreign = rules.foreign_orders or making or not set(view.gaps).isdisjoint(lost)
     strangers = set(lost) if foreign else {int(each.upstream_order) for each in known}
     asked = set(view.ids).difference(lost, ours)
 
     def doubt_of(each: OpenDoubt) -> Doubt:
         number = each.attempt.id
         window = windows.get(number)
-        settled_soon = window is not None and ripe(each) and number in view.windows
+        # Subscriptions may be numbered in a row of their own: no id proves anything about them.
+        settled_soon = window is not None and ripe(each) and number in view.windows and not _subscribed(each)
         return Doubt(
             attempt=number,
             window=window or Window(lo=0),
@@ -247,7 +250,12 @@ async def _ask(client: ProviderClient, ids: Sequence[int]) -> dict[int, StatusRe
 def _counted(doubt: OpenDoubt) -> int | None:
     """What a panel's remains cannot be above; a package is counted by each panel in its own way."""
     kind = find_type(doubt.type)
-    return None if kind is None or kind.flat else doubt.quantity
+    return None if kind is None or kind.flat or kind.subscribed else doubt.quantity
+
+
+def _subscribed(doubt: OpenDoubt) -> bool:
+    kind = find_type(doubt.type)
+    return kind is not None and kind.subscribed
 
 
 def _charge(said: StatusReply, currency: str) -> Decimal | None:

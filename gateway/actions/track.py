@@ -23,7 +23,8 @@ from gateway.core.refill import RefillState, read_word
 from gateway.points import point
 from gateway.providers.client import ProviderClient
 from gateway.providers.said import Failed
-from gateway.store.polls import Due, apply, claim, hand_back, miss
+from gateway.store.children import apply_child, claim_all, hand_back_children, miss_children
+from gateway.store.polls import apply, hand_back, miss
 from gateway.store.refills import OpenRefill, claim_refills, settle
 
 log = structlog.get_logger(__name__)
@@ -43,33 +44,45 @@ def batch_of(desk: Desk, provider: str) -> int:
 
 
 async def track(desk: Desk, provider: str) -> int:
-    """Ask one provider about the orders that are due, one batch; answers how many there were.
+    """Ask one provider about the orders that are due and about what it made for some of them, a batch of each.
 
-    A process that does not reach the panel leaves the orders to one that does: it takes none while its breaker is open,
-    and hands back what it could not ask about. That is no silence of the panel, and no order waits longer for it.
+    Answers how many there were, of whichever were more. A process that does not reach the panel leaves the orders to
+    one that does: it takes none while its breaker is open, and hands back what it could not ask about. That is no
+    silence of the panel, and no order waits longer for it.
     """
     client = desk.providers[provider]
     if client.reads_tripped:
         return 0
     limit = batch_of(desk, provider)
-    dues = await desk.store.run(partial(claim, provider, desk.owner, limit=limit, now=desk.clock()))
-    if not dues:
+    dues, children = await desk.store.run(partial(claim_all, provider, desk.owner, limit=limit, now=desk.clock()))
+    if not dues and not children:
         return 0
     point("before", "ASKED")
-    said = await _ask(client, dues)
+    ids = [*(due.upstream_order for due in dues), *(child.upstream_order for child in children)]
+    said, unasked = await _ask(client, ids, limit)
     point("after", "ASKED")
-    if said is None:
-        await desk.store.run(partial(hand_back, dues, desk.owner))
-        return 0
+    if unasked:
+        await desk.store.run(partial(hand_back, [due for due in dues if due.upstream_order in unasked], desk.owner))
+        kept = [child for child in children if child.upstream_order in unasked]
+        await desk.store.run(partial(hand_back_children, kept, desk.owner))
+        dues = tuple(due for due in dues if due.upstream_order not in unasked)
+        children = tuple(child for child in children if child.upstream_order not in unasked)
     now, pace = desk.clock(), desk.paces[provider]
     silent = [due for due in dues if due.upstream_order not in said]
-    told = partial(apply, provider=provider, pace=pace, now=now, confirmations=client.upstream.refund_confirmations)
-    heard = [desk.store.run(partial(told, due, said[due.upstream_order])) for due in dues if due.upstream_order in said]
-    await asyncio.gather(*heard)
-    for order_id in await desk.store.run(partial(miss, silent, pace=pace, now=now)) if silent else ():
+    quiet = [child for child in children if child.upstream_order not in said]
+    tell = partial(apply, provider=provider, pace=pace, now=now, confirmations=client.upstream.refund_confirmations)
+    tell_child = partial(apply_child, provider=provider, pace=pace, now=now)
+    # Children first: an order that has ended is settled by what was heard of them just now.
+    heard = [one for one in children if one.upstream_order in said]
+    await asyncio.gather(*(desk.store.run(partial(tell_child, one, said[one.upstream_order])) for one in heard))
+    known = [due for due in dues if due.upstream_order in said]
+    await asyncio.gather(*(desk.store.run(partial(tell, due, said[due.upstream_order])) for due in known))
+    unheard = [*(await desk.store.run(partial(miss, silent, pace=pace, now=now)) if silent else ())]
+    unheard += await desk.store.run(partial(miss_children, quiet, pace=pace, now=now)) if quiet else ()
+    for order_id in unheard:
         log.error("order_silent", order_id=order_id, provider=provider)
-    desk.metrics.orders_tracked(provider, heard=len(dues) - len(silent), silent=len(silent))
-    return len(dues)
+    desk.metrics.orders_tracked(provider, heard=len(known), silent=len(silent))
+    return max(len(dues), len(children))
 
 
 async def track_refills(desk: Desk, provider: str) -> int:
@@ -93,12 +106,23 @@ async def track_refills(desk: Desk, provider: str) -> int:
     return len(refills)
 
 
-async def _ask(client: ProviderClient, dues: Sequence[Due]) -> dict[str, StatusReply] | None:
-    """What the panel says, by its own id; only ids that were asked for, and only what is a status.
+async def _ask(client: ProviderClient, ids: Sequence[str], limit: int) -> tuple[dict[str, StatusReply], frozenset[str]]:
+    """What the panel says, by its own id, asked in calls of `limit`; and the ids no question about got to the panel.
 
-    ``None`` when no question got as far as the panel.
+    Only ids that were asked for, and only what is a status.
     """
-    asked = tuple(due.upstream_order for due in dues)
+    said: dict[str, StatusReply] = {}
+    unasked: set[str] = set()
+    for start in range(0, len(ids), limit):
+        call = tuple(ids[start : start + limit])
+        told = await _ask_once(client, call)
+        said |= told or {}
+        unasked.update(call if told is None else ())
+    return said, frozenset(unasked)
+
+
+async def _ask_once(client: ProviderClient, asked: tuple[str, ...]) -> dict[str, StatusReply] | None:
+    """What one call brings, or several at once to a panel that is asked about each by itself; None: none got there."""
     if len(asked) == 1 or not client.upstream.dialect.multi_status:
         heard = await asyncio.gather(*(client.ask(StatusRequest(order=one)) for one in asked))
         if all(map(_unsent, heard)):

@@ -39,10 +39,11 @@ from gateway.core.messages import (
     StatusWord,
     Unreadable,
 )
-from gateway.core.scalars import as_id, as_text, as_whole, first_of, plain
+from gateway.core.scalars import as_id, as_ids, as_text, as_whole, first_of, plain
 from gateway.core.service_list import read_services
 
 EXCERPT_BYTES: Final = 300  # of an unreadable answer, for the operator
+_DAY_CHARACTERS_MAX: Final = 40  # of the day a subscription ends on
 _LINE_BYTES_MAX: Final = 300  # an error as a bare line of text is shorter than this
 
 # Where the id of a new order has been met, best first (Q42); a dot goes one level down.
@@ -66,6 +67,9 @@ _NAMES: Final = {
     "charge": ("charge", "cost", "price"),
     "currency": ("currency", "currency_code"),
     "runs": ("runs_done", "completed_runs", "runs_completed"),
+    "orders": ("orders", "order_ids", "orders_ids"),
+    "posts": ("posts",),
+    "expiry": ("expiry", "expire", "expiry_date"),
     "balance": ("balance", "balancef", "amount", "funds"),
 }
 _WRAPPERS: Final = ("data", "result", "value", "orders", "refills", "response")
@@ -74,8 +78,11 @@ _WRAPPERS: Final = ("data", "result", "value", "orders", "refills", "response")
 _WORDS: Final = {
     StatusWord.PENDING: ("pending", "awaiting", "queued", "in queue", "created", "held", "new"),
     StatusWord.PROCESSING: ("processing", "processed", "accepted"),
-    # An order being refilled is still one that delivers.
-    StatusWord.IN_PROGRESS: ("in progress", "inprogress", "in progess", "progress", "active", "refill", "refilling"),
+    # An order being refilled is still one that delivers, and a subscription that is paused one that may go on.
+    StatusWord.IN_PROGRESS: (
+        *("in progress", "inprogress", "in progess", "progress", "active", "paused"),
+        *("refill", "refilling"),
+    ),
     StatusWord.COMPLETED: ("completed", "complete", "success", "delivered", "done"),
     StatusWord.PARTIAL: ("partial", "partially completed"),
     StatusWord.CANCELED: (
@@ -205,6 +212,9 @@ def _status(order: str, value: Json, dialect: ProviderDialect) -> StatusReply | 
         remains=as_whole(_find(value, "remains", dialect), decimal_comma=dialect.decimal_comma),
         currency=(as_text(_find(value, "currency", dialect)) or "").strip().upper() or None,
         runs=as_whole(_find(value, "runs", dialect), decimal_comma=dialect.decimal_comma),
+        orders=as_ids(_find(value, "orders", dialect)),
+        posts=as_whole(_find(value, "posts", dialect), decimal_comma=dialect.decimal_comma),
+        expiry=(as_text(_find(value, "expiry", dialect)) or "").strip()[:_DAY_CHARACTERS_MAX] or None,
         word="" if status is not None else word[:100],
     )
 

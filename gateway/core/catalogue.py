@@ -261,7 +261,8 @@ def _service(
         min=low,
         max=high,
         dripfeed=kind.dripfeed and all(row.dripfeed is True for _, row in alike),
-        refill=all(row.refill is True and source.refills for source, row in alike),
+        # What a panel refills is an order of one post, which our users have no id of.
+        refill=not kind.subscribed and all(row.refill is True and source.refills for source, row in alike),
         cancel=all(row.cancel is True and source.cancels for source, row in alike),
         flat=kind.flat,
         routes=routes,

@@ -82,7 +82,6 @@ ACTION_NAMES: Final = (*(action.value for action in Action), "multi_status")
 REQUEST_FIELDS: Final = (
     *("service", "order", "orders", "refill", "refills"),
     *FIELDS,
-    *("min", "max", "posts", "old_posts", "delay", "expiry"),  # of subscriptions
 )
 # What `replies` may name.
 REPLY_FIELDS: Final = ("order", "refill", "status", "start_count", "remains", "charge", "currency", "balance")

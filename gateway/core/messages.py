@@ -192,6 +192,9 @@ class StatusReply(msgspec.Struct, frozen=True, kw_only=True):
     remains: int | None = None
     currency: str | None = None
     runs: int | None = None  # of a drip-feed: how many are done
+    orders: tuple[str, ...] | None = None  # the orders a panel made for this one, by its ids
+    posts: int | None = None  # of a subscription, as is the day it ends on; told, nothing hangs on them
+    expiry: str | None = None
     word: str = ""  # the panel's own word where `status` is None
 
 

@@ -10,7 +10,8 @@ usable id from the panel makes it active and captures the charge; a refusal by e
 the hold. What nobody can tell is unknown: the charge stays held, nothing is sent again. When that has lasted too long
 the user is given the charge back although the panel may have the order: captured, refunded whole and canceled, so that
 nothing can place it again; whatever is learnt later changes its attempt alone. Reports move an active order on; a
-terminal order never changes its word for the user, but a later report may still raise a refund.
+terminal order never changes its word for the user, but a later report may still raise a refund. A subscription is
+charged for the most that it can come to, and at its end pays back what it did not (core/children.py).
 
 ``TRANSITIONS`` is the whole truth of which event may follow which state; ``step`` is the only line that assigns a
 state. It answers the new order and the transfers the event makes, which the store writes in one transaction.
@@ -23,6 +24,7 @@ from typing import Final
 import msgspec
 
 from gateway.core import ledger
+from gateway.core.children import Family, came_to, to_come
 from gateway.core.errors import GatewayError
 from gateway.core.messages import StatusReply, StatusWord
 from gateway.core.money import scale_of, to_units_up
@@ -110,7 +112,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     charge: int  # units
     refunded: int = 0  # units given back after capture, 0 ≤ refunded ≤ charge
-    quantity: int  # billable quantity, what ``remains`` counts against
+    quantity: int  # billable quantity, what ``remains`` counts against; of a subscription its posts
     state: OrderState = OrderState.RESERVED
     shown: StatusWord = StatusWord.PENDING
     start_count: int | None = None
@@ -165,19 +167,29 @@ def step(order: Order, event: OrderEvent, *, cost: Cost | None = None) -> Step:
             return Step(order=msgspec.structs.replace(order, state=state, shown=SHOWN[state]))
 
 
-def report(
-    order: Order, said: StatusReply, *, cost: Decimal | None = None, runs: int = 1, patient: bool = False
+def report(  # noqa: PLR0913 - what was agreed, what was made of it, and what was said
+    order: Order,
+    said: StatusReply,
+    *,
+    cost: Decimal | None = None,
+    runs: int = 1,
+    family: Family | None = None,
+    patient: bool = False,
 ) -> Step:
     """Apply what a panel said of an order; ``cost`` is what the panel asked for all of it, in its own currency.
 
-    While ``patient`` a report whose money cannot be read is put before no person yet: what is missing may still come.
-    A report without a known word changes no state and no money, only a start count that was not known. On a terminal
-    order it may raise a refund, or set ``review`` where it contradicts what the user was told.
+    ``family`` is of a subscription: the orders its panel made for it, by which it is settled. While ``patient`` a
+    report whose money cannot be read is put before no person yet: what is missing may still come. A report without a
+    known word changes no state and no money, only a start count that was not known. On a terminal order it may raise a
+    refund, or set ``review`` where it contradicts what the user was told.
     """
     known = msgspec.structs.replace(order, start_count=_start_count(order, said))
     if said.status is None:
         return Step(order=known)
-    debt = owed(Bill(charge=order.charge, quantity=order.quantity, cost=cost, runs=runs), said)
+    if family is None:
+        debt = owed(Bill(charge=order.charge, quantity=order.quantity, cost=cost, runs=runs), said)
+    else:
+        debt = came_to(order.charge, family, said)
     if debt is not None and debt.undelivered is None:  # what is owed cannot be read: never guess, let a person look
         return Step(order=known if patient else msgspec.structs.replace(known, review=order.review or debt.review))
     state = _target(order, _event(said.status, debt))
@@ -187,15 +199,15 @@ def report(
         known,
         state=state,
         shown=SHOWN[state] if state in TERMINAL else _forward(order.shown, said.status),
-        remains=_remains(order, said, debt),
+        remains=_remains(order, said, debt) if family is None or debt is not None else to_come(family),
         review=order.review or (debt.review if debt is not None else None),
     )
     return _pay(moved, debt)
 
 
-def unreadable(said: StatusReply, *, runs: int = 1) -> bool:
+def unreadable(said: StatusReply, *, runs: int = 1, family: Family | None = None) -> bool:
     """Whether a report ends an order without saying how much of it is missing."""
-    debt = owed(Bill(charge=0, quantity=1, runs=runs), said)
+    debt = owed(Bill(charge=0, quantity=1, runs=runs), said) if family is None else came_to(0, family, said)
     return debt is not None and debt.undelivered is None
 
 

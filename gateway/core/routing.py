@@ -105,6 +105,8 @@ def obstacle(route: Route, details: OrderDetails, condition: Condition) -> str |
         return "provider says it does not have the service"
     if not details.flat and not route.min <= details.per_run <= route.max:
         return f"quantity {details.per_run} is outside {route.min} to {route.max}"
+    if details.per_post_min is not None and details.per_post_min < route.min:
+        return f"quantity {details.per_post_min} is outside {route.min} to {route.max}"
     if details.runs is not None and details.billable > route.max:
         return f"quantity of all runs {details.billable} is over {route.max}"
     return None

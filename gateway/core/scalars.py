@@ -13,6 +13,8 @@ _NUMBER: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?",
 _LONE_COMMA: Final = re.compile(r"[+-]?[0-9]+,[0-9]+", re.ASCII)
 _SEPARATORS: Final = re.compile(r"[,\s\u066c\u00a0\u202f]")  # between thousands (Q50)
 _TEXT_MAX: Final = 64
+# Ids in one list; a subscription of ours has 2000 posts at most.
+IDS_READ_MAX: Final = 10_000
 # Places kept of a stranger's figure: finer than any price, coarser than the noise of a float (Q51).
 PLACES: Final = Decimal("1e-10")
 _EXPONENT_MAX: Final = 18  # figures from 10**18 up are junk
@@ -33,6 +35,24 @@ def as_id(value: Json) -> str | None:
             return text if _ID.fullmatch(text) is not None and text.strip("0") != "" else None
         case _:
             return None
+
+
+def as_ids(value: Json) -> tuple[str, ...] | None:
+    """Ids in any of their spellings: a list of them or of rows that name theirs, or a text with commas between.
+
+    An empty list, map or text says that there are none. None: nothing is said, or not all of it can be read.
+    """
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",")] if value.strip() else []
+    elif isinstance(value, dict):
+        value = list(value.values())
+    elif not isinstance(value, list):
+        value = None if value is None else [value]
+    if value is None or len(value) > IDS_READ_MAX:
+        return None
+    found = [as_id(first_of(each, ("order", "order_id", "id")) if isinstance(each, dict) else each) for each in value]
+    ids = tuple(each for each in found if each is not None)
+    return tuple(dict.fromkeys(ids)) if len(ids) == len(found) else None
 
 
 def as_decimal(value: Json, *, decimal_comma: bool = False) -> Decimal | None:

@@ -1,11 +1,15 @@
 """Service types: which fields an order of each type has, what of it is billed, and what its bounds are checked on.
 
-A type is a row of TYPES and named nowhere else in the house. The rows are PROTOCOL.md section 3's, except for
-Subscriptions, which is not sold: it is held for posts that do not exist yet and settled one by one as they are made.
-Panels write the names in any case, with `_`, `-` or spaces. What a field holds is core/service_fields.py's.
+A type is a row of TYPES and named nowhere else in the house. The rows are PROTOCOL.md section 3's. Panels write the
+names in any case, with `_`, `-` or spaces. What a field holds is core/service_fields.py's.
+
+A subscription is for posts that do not exist yet, so what is billed is the most that they can come to: `max` for each
+post. What they came to in the end is core/children.py's. One without a number of posts has no such most, and is
+refused.
 """
 
 import re
+from datetime import date
 from typing import Final
 
 import msgspec
@@ -16,7 +20,23 @@ from gateway.core.errors import (
     text_less_than_minimum,
     text_more_than_maximum,
 )
-from gateway.core.service_fields import FIELDS, INTERVAL, LINK, QUANTITY, RUNS, Field, read_value
+from gateway.core.service_fields import (
+    EXPIRY,
+    FIELDS,
+    INTERVAL,
+    LINK,
+    MAX,
+    MIN,
+    OLD_POSTS,
+    POSTS,
+    QUANTITY,
+    RUNS,
+    USERNAME,
+    Field,
+    left_out,
+    read_day,
+    read_value,
+)
 
 
 class ServiceType(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,15 +46,17 @@ class ServiceType(msgspec.Struct, frozen=True, kw_only=True):
     # The fields of an `add`, in the order in which they are read and sent; `needs` says which of them is not always.
     fields: tuple[Field, ...]
     # The field that says how many are ordered: a number, or a list whose lines are counted. None: the whole, once, at
-    # a flat rate.
+    # a flat rate; or a subscription.
     counted: Field | None
+    # Whether it is for posts to come, `max` pieces for each at most. Its panel makes an order for each post.
+    subscribed: bool = False
     dripfeed: bool = False  # whether `runs` and `interval` may stand beside them
     synonyms: tuple[str, ...] = ()  # other names that panels have for it
 
     @property
     def flat(self) -> bool:
         """Whether the rate is for the whole, not per 1000."""
-        return self.counted is None
+        return self.counted is None and not self.subscribed
 
     @property
     def legacy_name(self) -> str:
@@ -77,10 +99,18 @@ TYPES: Final = (
     _by_lines("Comment Replies", "username", "comments", synonyms=("Custom Replies",)),
     _by_quantity("Poll", "answer_number"),
     _by_quantity("Invites from Groups", "groups"),
+    ServiceType(
+        name="Subscriptions",
+        fields=(USERNAME, MIN, MAX, POSTS, OLD_POSTS, FIELDS["delay"], EXPIRY),
+        counted=None,
+        subscribed=True,
+    ),
     _by_quantity(
         *("Web Traffic", "country", "device", "type_of_traffic", "google_keyword", "referring_url"), dripfeed=True
     ),
 )
+# The types whose panels make an order for each post.
+SUBSCRIBED: Final = tuple(each.name for each in TYPES if each.subscribed)
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,19 +119,21 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     min: int
     max: int
     dripfeed: bool = False
+    expiry_min: date = date.min  # today: the first day a subscription may end on
 
 
 class OrderDetails(msgspec.Struct, frozen=True, kw_only=True):
     """An order's fields, read against its service and ready to be sent on."""
 
-    link: str
-    quantity: int  # what `remains` counts against: everything that is to be delivered
+    link: str  # where to; of a subscription the user name
+    quantity: int  # what `remains` counts against: everything that is to be delivered; of a subscription its posts
     billable: int  # what the rate is multiplied with: pieces, or wholes of a flat service
     flat: bool
-    per_run: int  # pieces of one run; without a drip-feed the whole quantity
+    per_run: int  # pieces of one run; without a drip-feed the whole quantity; of a subscription the most for one post
     fields: tuple[tuple[str, str], ...]  # every field of the type, normalised
     runs: int | None = None
     interval: int | None = None  # minutes between runs
+    per_post_min: int | None = None  # of a subscription: the fewest for one post
 
 
 def fold(text: str) -> str:
@@ -125,9 +157,14 @@ def read_details(service_type: ServiceType, limits: Limits, fields: tuple[tuple[
     for field in service_type.fields:
         if field.needs is not None and read[field.needs[0]] != field.needs[1]:
             continue
+        if left_out(field, given.get(field.name, "")):
+            continue
         read[field.name] = read_value(field, given.get(field.name, ""))
         if field is service_type.counted:
             _check_bounds(_count(field, read), limits)
+    if service_type.subscribed:
+        _drip_feed(given, allowed=False)
+        return _subscription(read, limits)
     pieces = 1 if service_type.counted is None else _count(service_type.counted, read)
     drip = _drip_feed(given, allowed=service_type.dripfeed and limits.dripfeed)
     if drip is None:
@@ -150,6 +187,30 @@ def _details(read: dict[str, str], pieces: int, *, flat: bool) -> OrderDetails:
         flat=flat,
         fields=tuple(read.items()),
         per_run=pieces,
+    )
+
+
+def _subscription(read: dict[str, str], limits: Limits) -> OrderDetails:
+    """A subscription, billed for the most that its posts can come to."""
+    fewest, most = int(read[MIN.name]), int(read[MAX.name])
+    if fewest < limits.min:
+        raise InvalidOrder(text_less_than_minimum(limits.min))
+    if most > limits.max:
+        raise InvalidOrder(text_more_than_maximum(limits.max))
+    if fewest > most:
+        raise InvalidOrder(text_incorrect_field(MIN.name))
+    last = read_day(read.get(EXPIRY.name, ""))
+    if last is not None and last < limits.expiry_min:
+        raise InvalidOrder(text_incorrect_field(EXPIRY.name))
+    posts = int(read[POSTS.name]) + int(read.get(OLD_POSTS.name, "0"))
+    return OrderDetails(
+        link=read[USERNAME.name],
+        quantity=posts,
+        billable=most * posts,
+        flat=False,
+        per_run=most,
+        per_post_min=fewest,
+        fields=tuple(read.items()),
     )
 
 

@@ -1,6 +1,7 @@
 """The seven actions of the simulated panel: our own protocol turned round, with the refusals of a real panel."""
 
 import time
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import msgspec
@@ -48,6 +49,7 @@ from gateway.core.service import Limits, OrderDetails, find_type, read_details
 from gateway.panel.books import Books, PanelOrder
 from gateway.panel.progress import Course, Standing, standing
 from gateway.panel.services import PanelFile
+from gateway.panel.subscriptions import Stand, Subscription, made_after, pieces, stand, subscription_of
 
 ACTIVE_LINK = "You have active order with this link. Please wait until order being completed."
 REFILL_SECONDS = 10.0  # a refill takes so long, at pace 1
@@ -71,6 +73,7 @@ class Panel:
 
     def answer(self, key: str, request: Request) -> Reply:
         """What a holder of a key is answered."""
+        self.go_on()
         match request:
             case ServicesRequest():
                 return ServicesReply(tuple(service.row for service in self._services.values()))
@@ -97,8 +100,21 @@ class Panel:
             case MultiCancelRequest():
                 return MultiCancelReply(tuple((each, self._cancel(key, each)) for each in request.orders))
 
+    def go_on(self) -> None:
+        """Make the orders for the posts of subscriptions that have appeared by now."""
+        for order in self.books.subscriptions():
+            found = self._subscription(order)
+            stands = self._stand(order)
+            for n in range(len(self.books.made_for(order.id)), stands.made):
+                if self.books.place(self._post(order, found, n), post=(order.id, n)) is None:
+                    break  # No money for it; it is tried again.
+            if stands.ended:
+                self.books.end_subscription(order.id)
+
     def standing(self, order: PanelOrder) -> Standing:
         """How an order stands now."""
+        if self.books.is_subscription(order.id):
+            return self._stand(order).standing
         service = self._services[order.service]
         asked = order.canceled_at
         course = Course(
@@ -133,7 +149,8 @@ class Panel:
         kind = None if service is None else find_type(service.type)
         if service is None or kind is None:
             return ErrorReply(TEXT_INCORRECT_SERVICE)
-        limits = Limits(min=service.min, max=service.max, dripfeed=service.dripfeed)
+        today = datetime.fromtimestamp(self.now() / 1000, UTC).date()
+        limits = Limits(min=service.min, max=service.max, dripfeed=service.dripfeed, expiry_min=today)
         try:
             details = read_details(kind, limits, request.fields)
         except InvalidOrder as error:
@@ -147,8 +164,9 @@ class Panel:
             if (each.key, each.service, each.fields) == (key, service.id, fields):
                 return AddReply(str(each.id))
         rate = to_units_up(service.rate, self._scale)
-        charge = charge_for(rate, details.billable, flat=kind.flat)
-        number = self.books.place(self._order(key, service.id, details=details, charge=charge))
+        charge = 0 if kind.subscribed else charge_for(rate, details.billable, flat=kind.flat)
+        order = self._order(key, service.id, details=details, charge=charge)
+        number = self.books.place(order, subscription=kind.subscribed)
         return ErrorReply(TEXT_NOT_ENOUGH_FUNDS) if number is None else AddReply(str(number))
 
     def _order(self, key: str, service: int, *, details: OrderDetails, charge: int) -> PanelOrder:
@@ -176,6 +194,14 @@ class Panel:
         if order is None:
             return ErrorReply(TEXT_INCORRECT_ORDER)
         found = self._settle(order)
+        if self.books.is_subscription(order.id):
+            return StatusReply(
+                status=found.status,
+                word=self._stand(order).word,
+                orders=tuple(map(str, self.books.made_for(order.id))),
+                posts=order.quantity - found.remains,
+                expiry=dict(msgspec.json.decode(order.fields)).get("expiry"),
+            )
         due = self._due(order, found)
         return StatusReply(
             status=found.status,
@@ -196,6 +222,30 @@ class Panel:
         if found.status not in (StatusWord.PARTIAL, StatusWord.CANCELED):
             return 0
         return order.charge * min(max(found.remains, 0), order.quantity) // order.quantity
+
+    def _subscription(self, order: PanelOrder) -> Subscription:
+        fields, service = dict(msgspec.json.decode(order.fields)), self._services[order.service]
+        found = subscription_of(fields, order.created_at, seconds=service.seconds, pace=self.pace)
+        if order.canceled_at is None:
+            return found
+        return msgspec.structs.replace(found, canceled=(order.canceled_at - order.created_at) / 1000)
+
+    def _stand(self, order: PanelOrder) -> Stand:
+        return stand(self._subscription(order), (self.now() - order.created_at) / 1000)
+
+    def _post(self, order: PanelOrder, found: Subscription, n: int) -> PanelOrder:
+        """The order for one post, made when it appeared."""
+        link, quantity = f"{order.link}/post/{n + 1}", pieces(found, order.id, n)
+        rate = to_units_up(self._services[order.service].rate, self._scale)
+        return msgspec.structs.replace(
+            order,
+            link=link,
+            fields=msgspec.json.encode((("link", link), ("quantity", str(quantity)))).decode(),
+            quantity=quantity,
+            charge=charge_for(rate, quantity, flat=False),
+            created_at=order.created_at + int(made_after(found, n) * 1000),
+            canceled_at=None,
+        )
 
     def _refill(self, key: str, asked: str) -> RefillReply | ErrorReply:
         order = self.books.order(_number(asked), key)

@@ -20,6 +20,10 @@ CREATE INDEX IF NOT EXISTS orders_by_link ON orders(link);
 CREATE INDEX IF NOT EXISTS orders_unsettled ON orders(key) WHERE settled = 0;
 CREATE TABLE IF NOT EXISTS refills(
   id INTEGER PRIMARY KEY AUTOINCREMENT, order_id INTEGER NOT NULL, created_at INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS subscriptions(order_id INTEGER PRIMARY KEY, ended INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX IF NOT EXISTS subscriptions_open ON subscriptions(order_id) WHERE ended = 0;
+CREATE TABLE IF NOT EXISTS posts(
+  order_id INTEGER PRIMARY KEY, subscription INTEGER NOT NULL, n INTEGER NOT NULL, UNIQUE(subscription, n));
 CREATE TABLE IF NOT EXISTS calls(action TEXT PRIMARY KEY, heard INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS clock(one INTEGER PRIMARY KEY CHECK(one = 1), ahead INTEGER NOT NULL);
 INSERT OR IGNORE INTO clock(one, ahead) VALUES(1, 0);
@@ -28,6 +32,7 @@ _ORDERS: Final = (
     "SELECT id, key, service, link, fields, quantity, runs, charge, refunded, settled, start_count, created_at, "
     "canceled_at, forced_status, forced_remains FROM orders "
 )
+_OPEN: Final = "WHERE id IN (SELECT order_id FROM subscriptions WHERE ended = 0) ORDER BY id"
 
 
 class PanelOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,8 +100,13 @@ class Books:
         """How often each action was heard."""
         return dict(self._db.execute("SELECT action, heard FROM calls"))
 
-    def place(self, order: PanelOrder) -> int | None:
-        """Take the charge and keep the order; answers its id, or None when the balance is too low."""
+    def place(
+        self, order: PanelOrder, *, subscription: bool = False, post: tuple[int, int] | None = None
+    ) -> int | None:
+        """Take the charge and keep the order; answers its id, or None when the balance is too low.
+
+        It may be a subscription, or the order for a post: of which subscription, and which of its posts.
+        """
         self._db.execute("BEGIN IMMEDIATE")
         try:
             paid = self._db.execute(
@@ -114,6 +124,12 @@ class Books:
                     *(order.start_count, order.created_at),
                 ),
             )
+            if subscription:
+                self._db.execute("INSERT INTO subscriptions(order_id) VALUES(?)", (made.lastrowid,))
+            if post is not None:
+                self._db.execute(
+                    "INSERT INTO posts(order_id, subscription, n) VALUES(?, ?, ?)", (made.lastrowid, *post)
+                )
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             self._db.execute("ROLLBACK")
@@ -142,6 +158,23 @@ class Books:
             (link, link, unsettled_of, unsettled_of),
         )
         return [_read(row) for row in rows]
+
+    def subscriptions(self) -> list[PanelOrder]:
+        """The subscriptions that have not ended."""
+        return [_read(row) for row in self._db.execute(_ORDERS + _OPEN)]
+
+    def is_subscription(self, number: int) -> bool:
+        """Whether an order is a subscription."""
+        return self._db.execute("SELECT 1 FROM subscriptions WHERE order_id = ?", (number,)).fetchone() is not None
+
+    def end_subscription(self, number: int) -> None:
+        """It makes no more orders."""
+        self._db.execute("UPDATE subscriptions SET ended = 1 WHERE order_id = ?", (number,))
+
+    def made_for(self, number: int) -> list[int]:
+        """The orders made for a subscription's posts, in order."""
+        rows = self._db.execute("SELECT order_id FROM posts WHERE subscription = ? ORDER BY n", (number,))
+        return [int(row[0]) for row in rows]
 
     def newest(self) -> int | None:
         """The id of the newest order."""

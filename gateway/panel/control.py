@@ -53,6 +53,7 @@ def _done(panel: Panel, switches: Switches, asked: tuple[str, str], *, body: byt
             switches.clear()
             return switches.listed()
         case ("GET", "orders"):
+            panel.go_on()
             return [_order(panel, each.id) for each in panel.books.orders()]
         case ("GET", "calls"):
             return panel.books.heard()

@@ -12,11 +12,15 @@ from gateway.core.dialects import ProviderDialect
 from gateway.core.messages import (
     Action,
     MultiRefillStatusRequest,
+    MultiStatusReply,
     MultiStatusRequest,
+    Reply,
     Request,
+    StatusReply,
     StatusWord,
     action_of,
 )
+from gateway.core.replies import write_reply
 
 
 class Manner(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +68,30 @@ def unknown_to(dialect: ProviderDialect, request: Request) -> bool:
             action = action_of(request)
     capability = Action.REFILL if action is Action.REFILL_STATUS else action
     return capability.value in dialect.lacks
+
+
+def told(reply: Reply) -> bytes:
+    """A reply as the contract has it, but that of a subscription it tells what panels tell in place of figures."""
+    body = write_reply(reply)
+    match reply:
+        case StatusReply():
+            return msgspec.json.encode(_subscription(reply)) if reply.orders is not None else body
+        case MultiStatusReply():
+            rows = msgspec.json.decode(body)
+            found = {one: each for one, each in reply.orders if isinstance(each, StatusReply)}
+            made = {one: _subscription(each) for one, each in found.items() if each.orders is not None}
+            return msgspec.json.encode({**rows, **made}) if made else body
+        case _:
+            return body
+
+
+def _subscription(reply: StatusReply) -> dict[str, Any]:
+    return {
+        "status": reply.word or reply.status,
+        "expiry": reply.expiry or "",
+        "posts": str(reply.posts or 0),
+        "orders": list(reply.orders or ()),
+    }
 
 
 def spoken(action: Action | None, value: Any, dialect: ProviderDialect) -> Any:

@@ -13,13 +13,12 @@ from gateway.core.dialects import STANDARD_PROVIDER, ProviderDialect
 from gateway.core.errors import TEXT_INCORRECT_REQUEST, TEXT_INVALID_KEY, RequestError
 from gateway.core.fields import HttpRequest, key_of, read_fields
 from gateway.core.messages import AddRequest, MultiStatusRequest, Request, action_of
-from gateway.core.replies import write_reply
 from gateway.core.requests import Asked, read_action, read_call
 from gateway.panel.actions import Panel
 from gateway.panel.books import Books
 from gateway.panel.control import controlled
 from gateway.panel.http import PanelServer
-from gateway.panel.manners import spoken, unknown_to
+from gateway.panel.manners import spoken, told, unknown_to
 from gateway.panel.misdeeds import Answer, misdeed, replaced, shaped, transported
 from gateway.panel.services import PanelError, load_services
 from gateway.panel.switches import Switch, Switches
@@ -120,7 +119,7 @@ class PanelProgram:
             sent = read_fields(http).values
             self.marks.append({name: sent[name] for name in self._dialect.add_fields})
         before = self.books.newest()
-        body = write_reply(self.panel.answer(key, request))
+        body = told(self.panel.answer(key, request))
         if "same_id" in on and before is not None and b'"order"' in body:
             body = json.dumps({"order": before}).encode()
         if instead is not None:

@@ -303,6 +303,9 @@ def _checked(locked: Locked, mine: Row, verdict: Verdict) -> Steps[tuple[Outcome
             if same and 0 < verdict.same_id_ms >= abs(mine_at - row["sending_at"]):
                 return Rejected(RejectKind.LINK_ACTIVE, f"{why}: taken for the same order"), None
             return Unknown(why), why
+        for row in (yield Query("child_holder", params)):
+            why = f"{provider} answered {outcome.upstream_order}, which it made for order {row['order_id']}"
+            return Unknown(why), why
     return outcome, None
 
 

@@ -7,11 +7,13 @@ from typing import Final
 import msgspec
 
 from gateway.core import ledger
+from gateway.core.children import spent
 from gateway.core.messages import StatusReply
 from gateway.core.order import TERMINAL, Booked, Order, Step, report, true_up, unreadable
 from gateway.core.routing import PlannedRoute
 from gateway.store.engine import Query, Steps, Value
 from gateway.store.events import record
+from gateway.store.family import kin_of
 from gateway.store.ledger import post_all
 from gateway.store.life import Locked, lock_order, write_step
 
@@ -20,6 +22,8 @@ LEASE_MS: Final = 60_000
 # Panels change their mind after the end: terminal orders are asked again this long after it, then left alone (DESIGN
 # section 4).
 LATE_POLLS_MS: Final = tuple(hours * 3600 * 1000 for hours in (1, 6, 24, 72))
+# A subscription is not left alone before the last of the orders its panel made for it is.
+KIN_POLLS_MS: Final = 24 * 3600 * 1000
 # An order under way is asked again after its pace, and later the older it is, up to an hour.
 AGE_SHARE: Final = 20
 PAUSE_MAX_MS: Final = 3600 * 1000
@@ -92,15 +96,18 @@ def apply(  # noqa: PLR0913 - what is known of the order, of the panel and of th
 ) -> Steps[None]:
     """Write what a panel said of an order, pay what is owed, and choose the next time; ``pace`` is in ms.
 
-    With ``confirmations`` above 1 a refund waits until the panel has named the same one so often in a row.
+    What the panel says it made for the order is taken in, and a subscription that has ended is settled by it. With
+    ``confirmations`` above 1 a refund waits until the panel has named the same one so often in a row.
     """
     locked = yield from lock_order(due.order_id)
     assert locked is not None, f"poll of order {due.order_id}, which does not exist"
     route = next((route for route in locked.routes if route.provider == provider), None)
-    runs = _runs(locked)
-    since = (due.unreadable_since or now) if unreadable(said, runs=runs) else None
+    cost, runs = None if route is None else route.cost, _runs(locked)
+    kin = yield from kin_of(locked, said, provider=provider, cost=cost, now=now)
+    family = None if kin is None else kin.family
+    since = (due.unreadable_since or now) if unreadable(said, runs=runs, family=family) else None
     patient = since is not None and now - since < UNREADABLE_MS
-    made = report(locked.order, said, cost=None if route is None else route.cost, runs=runs, patient=patient)
+    made = report(locked.order, said, cost=cost, runs=runs, family=family, patient=patient)
     if made.order.refunded > locked.order.refunded and confirmations > 1:
         times = due.refund_times + 1 if due.refund_named == made.order.refunded else 1
         if times < confirmations:
@@ -114,8 +121,11 @@ def apply(  # noqa: PLR0913 - what is known of the order, of the panel and of th
     if terminal_at is None and made.order.state in TERMINAL:
         terminal_at = now
     if terminal_at is not None and route is not None:
-        yield from _true_up(made.order, route, said, now=now)
+        charged = _charged(said, route) if family is None else spent(family)
+        yield from _true_up(made.order, route, charged, now=now)
     due_at = next_poll(due.accepted_at, terminal_at, pace=pace, now=now)
+    if due_at is None and kin is not None and kin.asked:  # what is still heard of its children may raise its refund
+        due_at = now + KIN_POLLS_MS
     yield from _schedule(due, _Next(due_at=due_at, terminal_at=terminal_at, unreadable_since=since))
 
 
@@ -128,7 +138,7 @@ def miss(dues: Sequence[Due], *, pace: int, now: int) -> Steps[tuple[int, ...]]:
     told: list[int] = []
     for due in sorted(dues, key=lambda one: one.order_id):
         silent_since = due.silent_since or now
-        if now - silent_since >= SILENT_MS and (yield from _put_before_a_person(due.order_id, now)):
+        if now - silent_since >= SILENT_MS and (yield from put_before_a_person(due.order_id, now)):
             told.append(due.order_id)
         pause = min(pace * 2 ** min(due.misses + 1, 10), PAUSE_MAX_MS)
         after = _Next(
@@ -155,6 +165,7 @@ def recall(*, now: int) -> Steps[None]:
     most: dict[str, Value] = {"now": now, "due_most": now + 2 * PAUSE_MAX_MS, "lease_most": now + 2 * LEASE_MS}
     yield Query("polls_recall", most)
     yield Query("refills_recall", most)
+    yield Query("children_recall", most)
 
 
 def poll_soon(order_id: int, *, due_at: int) -> Steps[None]:
@@ -176,17 +187,21 @@ def _schedule(due: Due, after: _Next) -> Steps[None]:
     yield Query("poll_schedule", {"order_id": due.order_id, **msgspec.structs.asdict(after)})
 
 
-def _true_up(order: Order, route: PlannedRoute, said: StatusReply, *, now: int) -> Steps[None]:
+def _charged(said: StatusReply, route: PlannedRoute) -> Decimal | None:
+    """What a panel says it charged, in the currency we know its prices in."""
+    return Decimal(said.charge) if said.charge is not None and said.currency in {None, route.currency} else None
+
+
+def _true_up(order: Order, route: PlannedRoute, charged: Decimal | None, *, now: int) -> Steps[None]:
     """Book what the panel says it charged in the end, where that is not what is booked already."""
-    if said.charge is None or said.currency not in {None, route.currency}:
+    if charged is None:
         return
     costs = ledger.costs(route.provider, route.currency)
     row = (yield Query("order_costs", {"order_id": order.id, "costs": costs}))[0]
     booked = Booked(amount=row["amount"], currency=route.currency, transfers=row["transfers"])
-    found = true_up(order, route.provider, booked, charged=Decimal(said.charge), agreed=route.cost)
+    found = true_up(order, route.provider, booked, charged=charged, agreed=route.cost)
     yield from post_all(found, now)
     if found:
-        agreed, charged = format(route.cost, "f"), said.charge
         yield from record(
             "order.cost",
             actor=f"provider:{route.provider}",
@@ -194,7 +209,7 @@ def _true_up(order: Order, route: PlannedRoute, said: StatusReply, *, now: int) 
             user_id=order.user_id,
             before=_cost(row["amount"], route.currency),
             after=_cost(row["amount"] + _added(found, costs), route.currency),
-            reason=f"the panel says it charged {charged}, {agreed} was agreed",
+            reason=f"the panel says it charged {charged:f}, {route.cost:f} was agreed",
             now=now,
         )
 
@@ -208,7 +223,7 @@ def _added(transfers: Sequence[ledger.Transfer], costs: str) -> int:
     return sum(each.amount if each.dest == costs else -each.amount for each in transfers)
 
 
-def _put_before_a_person(order_id: int, now: int) -> Steps[bool]:
+def put_before_a_person(order_id: int, now: int) -> Steps[bool]:
     """Say on an order that its panel is silent; False when there is something to look at already."""
     locked = yield from lock_order(order_id)
     if locked is None or locked.order.review is not None:
@@ -226,4 +241,5 @@ def _runs(locked: Locked) -> int:
 
 def _told(said: StatusReply) -> str:
     """What the panel said, short, for the history."""
-    return f"{said.status or '?'} start {said.start_count} remains {said.remains} charge {said.charge}"
+    told = f"{said.status or '?'} start {said.start_count} remains {said.remains} charge {said.charge}"
+    return told if said.orders is None else f"{told} orders {len(said.orders)}"

@@ -3,8 +3,9 @@
     residual = balance before − balance now − the costs of all orders accepted between
 
 Near the price of an order in doubt it says that the order was placed, near nought that it was not. It never decides
-alone: panels lose updates of balances themselves, deposits and the panel's own refunds are not in it, and what was on
-its way at either reading is counted on one side only (RELIABILITY.md section 1.8, R3).
+alone: panels lose updates of balances themselves, deposits and the panel's own refunds are not in it, neither are the
+orders a panel makes for the posts of subscriptions, and what was on its way at either reading is counted on one side
+only (RELIABILITY.md section 1.8, R3).
 """
 
 from decimal import Decimal
@@ -12,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from gateway.core.service import SUBSCRIBED
 from gateway.store.engine import Query, Steps
 
 COSTS_MAX: Final = 20_000  # orders between two readings; with more of them the equation says nothing
@@ -55,6 +57,7 @@ def equation(provider: str, *, before: int) -> Steps[Equation | None]:
             "since": first["read_at"],
             "until": last["read_at"],
             "limit": COSTS_MAX + 1,
+            "subscribed": SUBSCRIBED,
         },
     )
     if len(costs) > COSTS_MAX:

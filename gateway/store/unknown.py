@@ -16,6 +16,7 @@ from gateway.core.attempt import Attempt, AttemptState
 from gateway.core.order import OrderEvent, OrderState, step
 from gateway.core.outcome import Accepted, NotPlaced
 from gateway.core.resolve import Own
+from gateway.core.service import SUBSCRIBED
 from gateway.store.attempts import Decided, Verdict, decide
 from gateway.store.engine import Query, Refused, Row, Steps, Value
 from gateway.store.events import record
@@ -128,7 +129,8 @@ def end_quarantine(doubt: Attempt, *, ms: int, actor: str, now: int) -> Steps[bo
 
 def own_orders(provider: str, *, below: int, limit: int) -> Steps[tuple[Own, ...]]:
     """Accepted orders of ours at a provider whose attempt is older than ``below``, the latest first."""
-    rows = yield Query("own_orders", {"provider": provider, "below": below, "limit": limit})
+    where: dict[str, Value] = {"provider": provider, "below": below, "limit": limit, "subscribed": SUBSCRIBED}
+    rows = yield Query("own_orders", where)
     return tuple(
         Own(upstream_order=row["upstream_order"], armed=row["armed"], told=row["told"])
         for row in rows
@@ -140,6 +142,11 @@ def owned(provider: str, ids: Sequence[int]) -> Steps[frozenset[int]]:
     """Which of these ids of a provider belong to an order of ours."""
     rows = yield Query("owned_upstream_orders", {"provider": provider, "ids": [str(each) for each in ids]})
     return frozenset(int(row["upstream_order"]) for row in rows)
+
+
+def makes_orders(provider: str) -> Steps[bool]:
+    """Whether a provider may have made orders by itself, so that what answers under our key may be one of them."""
+    return bool((yield Query("orders_making", {"provider": provider, "subscribed": SUBSCRIBED})))
 
 
 def keep_looks(looks: Sequence[Look], *, now: int) -> Steps[None]:

@@ -73,14 +73,19 @@ class Scene:
         await ask(self.url, earlier)
 
     async def ripen(self) -> OpenDoubt:
-        """Let the quarantine pass by both clocks."""
+        """Let the quarantine of the one in doubt pass by both clocks."""
+        (doubt,) = await self.ripen_all()
+        return doubt
+
+    async def ripen_all(self) -> tuple[OpenDoubt, ...]:
+        """The same for all that are in doubt."""
         await self.run()
         await self.database_passes(QUARANTINE)
         self.ticks.pass_by(QUARANTINE)
         await self.resolver.run("panel-a")
-        (doubt,) = await self.desk.store.read(all_doubts)
-        assert doubt.quarantined is not None
-        return doubt
+        doubts = await self.desk.store.read(all_doubts)
+        assert all(doubt.quarantined is not None for doubt in doubts)
+        return doubts
 
 
 @pytest.fixture
@@ -210,6 +215,41 @@ async def test_order_that_is_there_after_all_is_found_at_the_next_look(scene: Sc
     assert await scene.run() is None
     (attempt,) = await attempts_of(scene.desk.store, LOST)
     assert (attempt.state, attempt.upstream_order) == (AttemptState.ACCEPTED, "3")
+
+
+async def test_order_that_a_panel_may_have_made_itself_is_nobodys(scene: Scene) -> None:
+    """Beside a subscription of ours: a person looks at what is found, and an order that is known to be one is ours."""
+    subscription = await sending(scene.desk.store, scene.user, ORDER + 5, routes=ROUTES, type="Subscriptions")
+    await bring(scene.desk.store, subscription, Accepted("900"))
+    await scene.ripen()
+    assert scene.panel.order_by("https://example.com/a", quantity="10") == "3"
+    assert scene.panel.order_by("https://s.example/later", quantity="10") == "4"
+    await scene.accept(ORDER + 2, "4")
+    doubt = await scene.run()
+    assert doubt is not None
+    assert doubt.note == "an id that answers under our key is nobody's: 3"
+    made = (
+        f"INSERT INTO children(order_id, provider, upstream_order, created_at) VALUES({ORDER + 5}, 'panel-a', '3', 0)"
+    )
+    await ask(scene.url, f"{made} RETURNING id")
+    for _ in range(2):
+        scene.ticks.pass_by(20 * RECHECK)
+        await scene.run()
+    assert await states(scene) == [AttemptState.NOT_PLACED]
+
+
+async def test_subscription_in_doubt_is_left_to_a_person(scene: Scene) -> None:
+    """Its panel may number subscriptions in a row of their own: no id that is denied proves that it was not placed."""
+    lost = await sending(scene.desk.store, scene.user, ORDER + 5, routes=ROUTES, type="Subscriptions")
+    await bring(scene.desk.store, lost, Unknown("time is up"))
+    await scene.ripen_all()
+    await close_window(scene)
+    for _ in range(3):
+        scene.ticks.pass_by(20 * RECHECK)
+        await scene.run()
+    assert await states(scene) == [AttemptState.NOT_PLACED]
+    (attempt,) = await attempts_of(scene.desk.store, ORDER + 5)
+    assert attempt.state is AttemptState.UNKNOWN
 
 
 async def test_order_on_its_way_may_own_what_was_found(scene: Scene) -> None:

@@ -25,5 +25,5 @@ def test_what_a_provider_cannot_do_is_told(tmp_path: Path) -> None:
     finally:
         panel.stop()
     assert result.exit_code == 0, result.output
-    assert "19 services in USD" in result.output
+    assert "20 services in USD" in result.output
     assert "panel-a speaks smartpanel, without multi_refill_status, refill, cancel" in result.output

@@ -149,6 +149,17 @@ def junk(body: str) -> Unreadable:
         (MultiCancelRequest(("1", "2")), '{"1":"Pending","2":null}',
          MultiCancelReply((("1", CancelReply()), ("2", ErrorReply("refused"))))),
         (MultiCancelRequest(("1",)), '{"error":"x"}', ErrorReply("x")),
+        # what a panel made for an order: subscriptions and drip-feeds
+        (ONE, '{"status":"Active","expiry":"31/12/2026","posts":"2","orders":["12","13"]}',
+         StatusReply(status=StatusWord.IN_PROGRESS, orders=("12", "13"), posts=2, expiry="31/12/2026")),
+        (ONE, '{"status":"Paused","expiry":"","posts":0,"orders":[]}',
+         StatusReply(status=StatusWord.IN_PROGRESS, orders=(), posts=0)),
+        (ONE, '{"status":"Expired","orders":null}', StatusReply(status=StatusWord.CANCELED)),
+        (ONE, '{"status":"Completed","orders":[12,"no id"]}', StatusReply(status=StatusWord.COMPLETED)),
+        (MultiStatusRequest(("1", "2")),
+         '{"1":{"status":"Completed","orders":"12,13"},"2":{"status":"Canceled","orders":{}}}',
+         MultiStatusReply((("1", StatusReply(status=StatusWord.COMPLETED, orders=("12", "13"))),
+                           ("2", StatusReply(status=StatusWord.CANCELED, orders=()))))),
         # anything
         (ONE, "Invalid API key", ErrorReply("Invalid API key")),
         (ONE, "", Unreadable("nothing was sent")),

@@ -145,6 +145,14 @@ def test_nothing_is_promised_that_a_panel_does_not_say() -> None:
     assert (service.dripfeed, service.refill, service.cancel) == (False, False, False)
 
 
+def test_subscription_promises_no_refill_and_no_runs() -> None:
+    """What a panel refills is the order of one post, which nobody downstream has an id of; it can be canceled."""
+    rows = make_list("panel-a", make_row("101", type="subscriptions", dripfeed=True, refill=True, cancel=True))
+    (service,) = build_catalogue(make_wanted(), {"panel-a": rows}, IDS).services
+    assert (service.type, service.flat) == ("Subscriptions", False)
+    assert (service.dripfeed, service.refill, service.cancel) == (False, False, True)
+
+
 @pytest.mark.parametrize(
     ("source", "taken"),
     [

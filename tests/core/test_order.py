@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.children import Child, Family
 from gateway.core.messages import StatusReply, StatusWord
 from gateway.core.order import (
     HELD,
@@ -169,6 +170,65 @@ def test_unreadable_remains_may_still_come() -> None:
     assert unreadable(said(StatusWord.PARTIAL))
     assert not any(unreadable(said(word)) for word in (StatusWord.CANCELED, StatusWord.COMPLETED, None))
     assert not unreadable(said(StatusWord.PARTIAL, runs=2), runs=5)
+
+
+def child(charge: str | None, status: StatusWord | None = StatusWord.COMPLETED) -> Child:
+    """One order a panel made for a subscription."""
+    return Child(upstream_order="1", status=status, charge=None if charge is None else Decimal(charge))
+
+
+def family(*children: Child, named: bool = True) -> Family:
+    """Of a subscription for five posts, each 0.20 at most."""
+    return Family(posts=5, cost=Decimal(1), children=children, named=named)
+
+
+SUBSCRIPTION = active(quantity=5)
+
+
+def test_running_subscription_pays_nothing_back_and_counts_down() -> None:
+    """Whatever its children came to; what is still to come is its remains."""
+    made = report(SUBSCRIPTION, said(StatusWord.IN_PROGRESS), family=family(child("0.05"), child(None, None)))
+    assert (made.order.state, made.order.shown, made.order.remains) == (OrderState.ACTIVE, StatusWord.IN_PROGRESS, 3)
+    assert made.transfers == ()
+
+
+@pytest.mark.parametrize("word", [StatusWord.COMPLETED, StatusWord.CANCELED])
+def test_subscription_that_ended_is_settled_by_its_children(word: StatusWord) -> None:
+    """By the same refund as any order, under a key of what is owed in all."""
+    some = report(SUBSCRIPTION, said(word), family=family(child("0.20"), child("0.10", StatusWord.PARTIAL)))
+    assert (some.order.state, some.order.refunded, some.order.remains) == (OrderState.PARTIAL, 700, 3)
+    assert [(each.tx_key, each.amount) for each in some.transfers] == [("refund:3:700", 700)]
+    none = report(SUBSCRIPTION, said(word), family=family())
+    assert (none.order.state, none.order.refunded, none.order.remains) == (OrderState.CANCELED, 1000, 5)
+    whole = report(SUBSCRIPTION, said(word), family=family(*[child("0.15")] * 5))
+    assert (whole.order.state, whole.order.refunded, whole.order.remains) == (OrderState.COMPLETED, 250, 0)
+
+
+def test_subscription_whose_end_cannot_be_read_waits() -> None:
+    """First patiently, then for a person; when its children are heard of it is settled as if they had been at once."""
+    for made in (family(child("0.20"), child(None, None)), family(named=False)):
+        ended = said(StatusWord.CANCELED)
+        assert unreadable(ended, family=made)
+        waits = report(SUBSCRIPTION, ended, family=made, patient=True)
+        assert (waits.order.state, waits.order.review, waits.transfers) == (OrderState.ACTIVE, None, ())
+        told = report(SUBSCRIPTION, ended, family=made)
+        assert (told.order.state, told.transfers) == (OrderState.ACTIVE, ())
+        assert told.order.review is not None
+        assert report(told.order, ended, family=family(child("0.20"))).order.refunded == 800
+    assert not unreadable(said(StatusWord.IN_PROGRESS), family=family(child(None, None)))
+    assert not unreadable(said(StatusWord.CANCELED), family=family())
+
+
+def test_late_word_of_a_child_raises_the_refund_and_never_takes_one_back() -> None:
+    """A post that is canceled after the end is given back; one that costs more after all is for a person."""
+    ended = said(StatusWord.COMPLETED)
+    first = report(SUBSCRIPTION, ended, family=family(*[child("0.20")] * 5)).order
+    later = report(first, ended, family=family(*[child("0.20")] * 4, child("0", StatusWord.CANCELED)))
+    assert [(each.tx_key, each.amount) for each in later.transfers] == [("refund:3:200", 200)]
+    assert (later.order.state, later.order.refunded, later.order.remains) == (OrderState.COMPLETED, 200, 1)
+    assert later.order.review == "Partial after completed"
+    back = report(later.order, ended, family=family(*[child("0.20")] * 5))
+    assert (back.transfers, back.order.refunded) == ((), 200)
 
 
 def test_dripfeed_is_refunded_by_runs() -> None:

@@ -46,6 +46,7 @@ def test_routes_are_taken_in_their_own_order_with_their_cost() -> None:
         (make_details(9), {}, "quantity 9 is outside 10 to 1000"),
         (make_details(1001), {}, "quantity 1001 is outside 10 to 1000"),
         (make_details(500, runs=3), {}, "quantity of all runs 1500 is over 1000"),
+        (make_details(100, per_post_min=9), {}, "quantity 9 is outside 10 to 1000"),
     ],
 )
 def test_route_that_may_not_be_taken_is_passed_over_with_its_reason(

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from gateway.core.lenient import Json
-from gateway.core.scalars import as_decimal, as_flag, as_id, as_text, as_whole, first_of, plain
+from gateway.core.scalars import IDS_READ_MAX, as_decimal, as_flag, as_id, as_ids, as_text, as_whole, first_of, plain
 
 
 @pytest.mark.parametrize(
@@ -118,3 +118,31 @@ def test_first_of_several_names() -> None:
     assert first_of({"a": None, "b": 2, "c": 3}, ("a", "b", "c")) == 2
     assert first_of({"a": None}, ("a",)) is None
     assert first_of([], ("a",)) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "ids"),
+    [
+        (["12", 13, " EXT-1 "], ("12", "13", "EXT-1")),
+        ([{"order": 12}, {"order_id": "13"}, {"id": "14", "status": "Completed"}], ("12", "13", "14")),
+        ({"0": "12", "1": 13}, ("12", "13")),
+        ("12, 13,14", ("12", "13", "14")),
+        (12, ("12",)),
+        (["12", 12, "12"], ("12",)),
+        ([], ()),
+        ({}, ()),
+        ("", ()),
+        (" ", ()),
+        (None, None),
+        (["12", None], None),
+        (["12", "none"], None),
+        ([["12"]], None),
+        ([{"status": "Completed"}], None),
+        ("12,", None),
+        (True, None),
+        ([str(n) for n in range(1, IDS_READ_MAX + 2)], None),
+    ],
+)
+def test_ids_are_read_whole_or_not_at_all(value: Json, ids: tuple[str, ...] | None) -> None:
+    """In any spelling of a list, each once; where one cannot be read, nothing is said of how many there are."""
+    assert as_ids(value) == ids

@@ -1,7 +1,9 @@
 """Service types: which fields, what is billed, which bounds."""
 
+from datetime import date
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -12,8 +14,8 @@ from gateway.core.messages import AddRequest
 from gateway.core.money import charge_for, format_amount, scale_of
 from gateway.core.pricing import Markup, Rule, quote
 from gateway.core.requests import read_request, write_request
-from gateway.core.service import DEFAULT, TYPES, Limits, ServiceType, find_type, fold, read_details
-from gateway.core.service_fields import INTERVAL, QUANTITY, RUNS, Field, Holds
+from gateway.core.service import DEFAULT, SUBSCRIBED, TYPES, Limits, ServiceType, find_type, fold, read_details
+from gateway.core.service_fields import FIELDS, INTERVAL, QUANTITY, RUNS, Field, Holds
 
 LIMITS = Limits(min=10, max=1000, dripfeed=True)
 LINK = ("link", " https://x.example/a ")
@@ -35,6 +37,7 @@ Comment Likes           | link quantity username             | quantity  | per 1
 Comment Replies         | link username comments             | comments  | per 1000 |      | comment_replies
 Poll                    | link quantity answer_number        | quantity  | per 1000 |      | poll
 Invites from Groups     | link quantity groups               | quantity  | per 1000 |      | invites_from_groups
+Subscriptions           | username min max posts old_posts delay expiry | posts | per 1000 |    | subscriptions
 Web Traffic             | link quantity country device type_of_traffic google_keyword referring_url | quantity | per 1000 | drip | web_traffic
 """  # noqa: E501 - a table is read along its rows
 
@@ -50,15 +53,16 @@ PACKAGE, COMMENTS, TRAFFIC = (type_named(name) for name in ("Package", "Custom C
 
 
 def test_table_is_the_protocols() -> None:
-    """Every row but the subscriptions', and no other."""
+    """Every row, and no other."""
     rows = [[cell.strip() for cell in line.split("|")] for line in TABLE.strip().splitlines()]
     assert [each.name for each in TYPES] == [row[0] for row in rows]
     for kind, row in zip(TYPES, rows, strict=True):
         assert [field.name for field in kind.fields] == row[1].split(), kind.name
-        assert ("whole" if kind.counted is None else kind.counted.name) == row[2], kind.name
+        counted = "whole" if kind.counted is None else kind.counted.name
+        assert ("posts" if kind.subscribed else counted) == row[2], kind.name
         assert (kind.flat, kind.dripfeed) == (row[3] == "flat", row[4] == "drip"), kind.name
         assert kind.legacy_name == row[5]
-    assert find_type("Subscriptions") is None
+    assert SUBSCRIBED == ("Subscriptions",)
 
 
 @pytest.mark.parametrize(
@@ -195,6 +199,51 @@ def test_web_traffic_may_drip() -> None:
     assert (details.billable, details.runs) == (200, 2)
 
 
+SUBSCRIPTION = (("username", " someone "), ("min", "10"), ("max", "1,000"), ("posts", "3"), ("delay", "0"))
+
+
+def test_subscription_is_billed_for_the_most_it_can_come_to() -> None:
+    """`max` for each post, those that are there already too; what remains is counted in posts."""
+    kind = type_named("Subscriptions")
+    details = read_details(kind, LIMITS, (*SUBSCRIPTION, ("old_posts", "2"), ("expiry", "1/2/2027"), ("quantity", "7")))
+    assert (details.link, details.quantity, details.billable, details.flat) == ("someone", 5, 5000, False)
+    assert (details.per_post_min, details.per_run, details.runs) == (10, 1000, None)
+    sent = {"username": "someone", "min": "10", "max": "1000", "posts": "3", "old_posts": "2", "delay": "0"}
+    assert dict(details.fields) == {**sent, "expiry": "01/02/2027"}
+    plain = read_details(kind, LIMITS, (*SUBSCRIPTION, ("old_posts", "0"), ("expiry", " ")))
+    assert (plain.quantity, plain.billable) == (3, 3000)
+    assert dict(plain.fields) == {name: value for name, value in sent.items() if name != "old_posts"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"posts": "0"}, "Incorrect posts"),
+        ({"posts": ""}, "Incorrect posts"),
+        ({"posts": "1001"}, "Incorrect posts"),
+        ({"old_posts": "-1"}, "Incorrect old_posts"),
+        ({"username": ""}, "Incorrect username"),
+        ({"delay": "7"}, "Incorrect delay"),
+        ({"delay": ""}, "Incorrect delay"),
+        ({"min": "9"}, "Quantity less than minimal 10"),
+        ({"max": "1001"}, "Quantity more than maximum 1000"),
+        ({"min": "501", "max": "500"}, "Incorrect min"),
+        ({"expiry": "2027-02-01"}, "Incorrect expiry"),
+        ({"expiry": "30/2/2027"}, "Incorrect expiry"),
+        ({"expiry": "23/11/2026"}, "Incorrect expiry"),
+        ({"runs": "2", "interval": "1"}, "Incorrect runs"),
+    ],
+)
+def test_subscription_that_cannot_be_sold_is_refused(changes: dict[str, str], text: str) -> None:
+    """Above all one without a number of posts, whose most nobody knows, and one that is over before it begins."""
+    today = msgspec.structs.replace(LIMITS, expiry_min=date(2026, 11, 24))
+    kind, given = type_named("Subscriptions"), dict(SUBSCRIPTION)
+    assert read_details(kind, today, tuple({**given, "expiry": "24/11/2026"}.items())).quantity == 3
+    with pytest.raises(InvalidOrder) as caught:
+        read_details(kind, today, tuple({**given, **changes}.items()))
+    assert caught.value.text == text
+
+
 def example(kind: ServiceType) -> tuple[tuple[str, str], ...]:
     """An order of this type out of the examples that users are shown."""
     return tuple((field.name, field.example) for field in kind.fields)
@@ -210,14 +259,20 @@ def test_each_field_of_each_type_is_asked_for(kind: ServiceType) -> None:
     whole = read_details(kind, wide, example(kind))
     assert whole.flat is kind.flat
     for name, _ in whole.fields:
+        short = tuple(pair for pair in example(kind) if pair[0] != name)
+        if FIELDS[name].optional:
+            assert name not in dict(read_details(kind, wide, short).fields)
+            continue
         with pytest.raises(InvalidOrder) as caught:
-            read_details(kind, wide, tuple(pair for pair in example(kind) if pair[0] != name))
+            read_details(kind, wide, short)
         assert caught.value.text == f"Incorrect {name}"
 
 
 @EVERY_TYPE
 def test_bounds_hold_for_what_is_counted(kind: ServiceType) -> None:
     """A quantity, or the lines of a list, is neither under the minimum nor over the maximum; a whole has no bounds."""
+    if kind.subscribed:
+        return  # `min` and `max`, below
     count = read_details(kind, Limits(min=1, max=1000), example(kind)).quantity
     if kind.flat:
         assert read_details(kind, Limits(min=5, max=9), example(kind)).quantity == 1
@@ -243,13 +298,22 @@ def values(field: Field) -> st.SearchStrategy[str]:
             return st.lists(WORDS, min_size=1, max_size=6).map("\r\n".join)
         case Holds.NUMBER:
             return st.integers(1, min(field.max, 5000)).map(lambda number: f" {number:,}")
+        case Holds.ONE_OF:
+            return st.sampled_from(field.choices)
+        case Holds.DATE:
+            return st.dates(date(2027, 1, 1)).map(lambda day: f"{day.day}/{day.month}/{day.year}")
 
 
 @st.composite
 def orders(draw: st.DrawFn) -> tuple[ServiceType, tuple[tuple[str, str], ...]]:
     """A type with the fields of an order of it, sometimes with a drip-feed."""
     kind = draw(st.sampled_from(TYPES))
-    fields = [(field.name, draw(values(field))) for field in kind.fields]
+    asked = [field for field in kind.fields if not field.optional or draw(st.booleans())]
+    fields = [(field.name, draw(values(field))) for field in asked]
+    if kind.subscribed:
+        given = dict(fields)
+        given["min"], given["max"] = sorted((given["min"], given["max"]), key=lambda text: int(text.replace(",", "")))
+        fields = list(given.items())
     if kind.dripfeed and draw(st.booleans()):
         fields += [(RUNS.name, str(draw(st.integers(1, 40)))), (INTERVAL.name, draw(values(INTERVAL)))]
     return kind, tuple(fields)
@@ -291,6 +355,9 @@ def test_listed_rate_times_billable_is_the_charge(
     listed = Decimal(format_amount(rate, scale))
     assert Decimal(format_amount(charge, scale)) == listed * details.billable / (1 if kind.flat else 1000)
     counted = dict(details.fields)
+    if kind.subscribed:
+        assert details.billable == details.quantity * details.per_run
+        return
     runs = int(counted.get(RUNS.name, "1"))
     assert details.billable == details.quantity == details.per_run * runs
     if kind.counted is QUANTITY:

@@ -1,5 +1,7 @@
 """Service fields: each field's text is read as callers write it, or refused by its name."""
 
+from datetime import date
+
 import pytest
 
 from gateway.core.errors import InvalidOrder
@@ -11,6 +13,8 @@ from gateway.core.service_fields import (
     LIST_FIELDS,
     Field,
     field_named,
+    left_out,
+    read_day,
     read_quantity,
     read_value,
     split_lines,
@@ -81,6 +85,12 @@ def test_field_that_is_not_there_is_refused_by_its_name(field: Field) -> None:
         ("device", "0"),
         ("type_of_traffic", "4"),
         ("quantity", "2147483648"),
+        ("posts", "1001"),
+        ("delay", "7"),
+        ("delay", "05"),
+        ("expiry", "2027-01-31"),
+        ("expiry", "31/01/27"),
+        ("expiry", "29/02/2027"),
     ],
 )
 def test_value_out_of_its_field_is_refused(name: str, text: str) -> None:
@@ -98,11 +108,29 @@ def test_value_out_of_its_field_is_refused(name: str, text: str) -> None:
         ("comments", "one\r\n\r\n two \rthree", "one\ntwo\nthree"),
         ("device", " 5 ", "5"),
         ("country", "United States", "United States"),
+        ("delay", " 90 ", "90"),
+        ("expiry", " 1/2/2027 ", "01/02/2027"),
+        ("expiry", "29/02/2028", "29/02/2028"),
     ],
 )
 def test_value_is_sent_on_as_panels_read_it(name: str, text: str, value: str) -> None:
     """Trimmed, plain numbers, one line end."""
     assert read_value(FIELDS[name], text) == value
+
+
+def test_what_may_be_missing_is_missing_when_nothing_is_said() -> None:
+    """Nothing, blanks, and for a number nought; a field that has to be there is never missing, only wrong."""
+    old_posts, expiry, posts = (FIELDS[name] for name in ("old_posts", "expiry", "posts"))
+    assert [left_out(old_posts, text) for text in ("", " ", " 0 ", "1", "x")] == [True, True, True, False, False]
+    assert [left_out(expiry, text) for text in ("", "0", "1/2/2027")] == [True, False, False]
+    assert not any(left_out(posts, text) for text in ("", "0"))
+    assert [field.name for field in FIELDS.values() if field.optional] == ["old_posts", "expiry"]
+
+
+def test_day_is_read_as_a_day() -> None:
+    """With or without noughts before it, and only one that exists."""
+    assert read_day("1/2/2027") == read_day("01/02/2027") == date(2027, 2, 1)
+    assert [read_day(text) for text in ("", "31/4/2027", "1/13/2027", "1/2/0000", "1-2-2027")] == [None] * 5
 
 
 def test_lists_are_known_by_what_they_hold() -> None:

@@ -40,9 +40,8 @@ from gateway.core.messages import (
 )
 from gateway.core.outcome import Accepted, Evidence, classify_add
 from gateway.core.presets import PRESETS
-from gateway.core.replies import write_reply
 from gateway.core.service import TYPES
-from gateway.panel.manners import MANNERS, spoken, unknown_to
+from gateway.panel.manners import MANNERS, spoken, told, unknown_to
 
 OWN = ProviderDialect(
     preset="json",
@@ -69,6 +68,14 @@ STATUSES = st.builds(
     start_count=COUNTS,
     remains=COUNTS,
     currency=st.sampled_from(["USD", "EUR"]),
+)
+# A subscription tells what its panel made for it, in place of figures.
+SUBSCRIPTIONS = st.builds(
+    StatusReply,
+    status=st.sampled_from([StatusWord.IN_PROGRESS, StatusWord.COMPLETED, StatusWord.CANCELED]),
+    orders=st.lists(IDS, max_size=4, unique=True).map(tuple),
+    posts=COUNTS,
+    expiry=st.none() | st.just("31/12/2026"),
 )
 WORDS = st.sampled_from(["Completed", "In progress", "Rejected"]).map(RefillStatusReply)
 ASKED_ONE = st.sampled_from([RefillStatusRequest("1"), OrderRefillStatusRequest("1")])
@@ -97,8 +104,8 @@ EXCHANGES: "dict[str, st.SearchStrategy[tuple[Request, Reply]]]" = {
         st.just(ServicesRequest()), st.lists(ROWS, min_size=1, max_size=4).map(lambda rows: ServicesReply(tuple(rows)))
     ),
     "add": st.tuples(st.just(AddRequest(service="1", fields=())), st.builds(AddReply, IDS)),
-    "status": st.tuples(st.just(StatusRequest("1")), STATUSES | ERRORS),
-    "multi status": _many(MultiStatusRequest, MultiStatusReply, STATUSES | ERRORS),
+    "status": st.tuples(st.just(StatusRequest("1")), STATUSES | SUBSCRIPTIONS | ERRORS),
+    "multi status": _many(MultiStatusRequest, MultiStatusReply, STATUSES | SUBSCRIPTIONS | ERRORS),
     "refill": st.tuples(st.just(RefillRequest("1")), st.builds(RefillReply, IDS) | ERRORS),
     "multi refill": _many(MultiRefillRequest, MultiRefillReply, st.builds(RefillReply, IDS) | ERRORS),
     "refill_status": st.tuples(ASKED_ONE, WORDS | ERRORS),
@@ -111,7 +118,7 @@ EXCHANGES: "dict[str, st.SearchStrategy[tuple[Request, Reply]]]" = {
 
 def said(request: Request, reply: Reply, dialect: ProviderDialect) -> bytes:
     """A reply as a panel of the dialect says it."""
-    value = msgspec.json.decode(write_reply(reply))
+    value = msgspec.json.decode(told(reply))
     return msgspec.json.encode(spoken(action_of(request), value, dialect))
 
 

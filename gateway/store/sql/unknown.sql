@@ -48,17 +48,29 @@ WHERE attempt_id = :attempt
 
 -- name: own_orders
 -- Orders a provider has of ours, the latest first, with the events of their arming and their acceptance. Those that were once in
--- doubt are left out: their ids were not read from the panel's own answer, and bounds must not rest on them.
+-- doubt are left out: their ids were not read from the panel's own answer, and bounds must not rest on them. So are subscriptions,
+-- which panels may number in a row of their own.
 SELECT a.upstream_order,
        (SELECT MAX(e.id) FROM events e WHERE e.order_id = a.order_id AND e.kind = 'order.placing') AS armed,
        (SELECT MIN(e.id) FROM events e WHERE e.order_id = a.order_id AND e.kind = 'order.active') AS told
-FROM attempts a
+FROM attempts a JOIN orders o ON o.id = a.order_id
 WHERE a.provider = :provider AND a.state = 'accepted' AND a.id < CAST(:below AS BIGINT)
   AND NOT EXISTS (SELECT 1 FROM doubts d WHERE d.attempt_id = a.id)
+  AND NOT (o.type {ANY_TEXT:subscribed})
 ORDER BY a.id DESC LIMIT :limit
 
 -- name: owned_upstream_orders
 SELECT upstream_order FROM attempts WHERE provider = :provider AND upstream_order {ANY_TEXT:ids}
+UNION SELECT upstream_order FROM children WHERE provider = :provider AND upstream_order {ANY_TEXT:ids}
+
+-- name: orders_making
+-- Whether a provider may have made orders by itself, for subscriptions of ours: known ones, those of one that is watched, and those
+-- of one that was given up and is watched no more.
+SELECT 1 AS making
+WHERE EXISTS (SELECT 1 FROM children c WHERE c.provider = :provider)
+  OR EXISTS (SELECT 1 FROM polls p JOIN orders o ON o.id = p.order_id WHERE p.provider = :provider AND o.type {ANY_TEXT:subscribed})
+  OR EXISTS (SELECT 1 FROM doubts d JOIN attempts a ON a.id = d.attempt_id JOIN orders o ON o.id = a.order_id
+             WHERE d.provider = :provider AND o.type {ANY_TEXT:subscribed})
 
 -- name: foreign_keep
 INSERT INTO foreign_ids(provider, upstream_order, found_at, said) VALUES(:provider, :upstream_order, :now, :said)
@@ -69,6 +81,7 @@ ON CONFLICT(provider, upstream_order) DO NOTHING RETURNING upstream_order
 SELECT f.provider, f.upstream_order, f.found_at, f.said FROM foreign_ids f
 WHERE (CAST(:provider AS TEXT) IS NULL OR f.provider = CAST(:provider AS TEXT))
   AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.provider = f.provider AND a.upstream_order = f.upstream_order)
+  AND NOT EXISTS (SELECT 1 FROM children c WHERE c.provider = f.provider AND c.upstream_order = f.upstream_order)
 ORDER BY f.found_at DESC, f.upstream_order LIMIT :limit
 
 -- name: doubts_to_give_back
@@ -144,6 +157,9 @@ WHERE id IN ((SELECT MAX(id) FROM balance_readings WHERE provider = :provider AN
 ORDER BY id
 
 -- name: costs_between
--- What orders that a provider accepted between two moments cost us, each as it was planned; at most so many.
-SELECT cost FROM attempts WHERE provider = :provider AND state = 'accepted' AND currency = :currency
-  AND sending_at >= CAST(:since AS BIGINT) AND resolved_at <= CAST(:until AS BIGINT) LIMIT :limit
+-- What orders that a provider accepted between two moments cost us, each as it was planned; at most so many. A subscription costs
+-- nothing before its posts, and is not among them.
+SELECT a.cost FROM attempts a JOIN orders o ON o.id = a.order_id
+WHERE a.provider = :provider AND a.state = 'accepted' AND a.currency = :currency
+  AND a.sending_at >= CAST(:since AS BIGINT) AND a.resolved_at <= CAST(:until AS BIGINT) AND NOT (o.type {ANY_TEXT:subscribed})
+LIMIT :limit

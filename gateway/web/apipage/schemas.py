@@ -150,7 +150,7 @@ def _type(kind: ServiceType) -> Schema:
         "title": kind.name,
         "description": f"An order of a service of the type {kind.name}; billed: {billed(kind)}.",
         "properties": {field.name: _field(field) for field in fields},
-        "required": [field.name for field in kind.fields if field.needs is None],
+        "required": [field.name for field in kind.fields if field.needs is None and not field.optional],
     }
     if kind.dripfeed:
         schema["dependentRequired"] = {RUNS.name: [INTERVAL.name], INTERVAL.name: [RUNS.name]}
@@ -171,7 +171,7 @@ def _needed(field: Field) -> Schema:
 
 def _field(field: Field) -> Schema:
     about = field.about
-    if field.choices:
+    if field.choices and field.holds is Holds.NUMBER:
         about += ": " + ", ".join(f"{at} {each}" for at, each in enumerate(field.choices, 1))
     match field.holds:
         case Holds.LINE:
@@ -184,11 +184,17 @@ def _field(field: Field) -> Schema:
         case Holds.NUMBER:
             number: Schema = {
                 "type": ["integer", "string"],
-                "minimum": 1,
+                "minimum": 0 if field.optional else 1,
                 "maximum": field.max,
                 "examples": [field.example],
             }
             return _described(number, about)
+        case Holds.ONE_OF:
+            values: list[Schema] = [*field.choices, *(int(each) for each in field.choices)]
+            return _described({"enum": values, "examples": [field.example]}, field.about)
+        case Holds.DATE:
+            day = r"^[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}$"
+            return _described({"type": "string", "pattern": day, "examples": [field.example]}, about)
 
 
 def _described(schema: Schema, about: str) -> Schema:

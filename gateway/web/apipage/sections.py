@@ -167,6 +167,8 @@ def _type(kind: ServiceType, url: str) -> Markup:
 
 def billed(kind: ServiceType) -> str:
     """What of an order of a type is billed, in words."""
+    if kind.subscribed:
+        return "max × (posts + old_posts)"
     if kind.counted is None:
         return "flat"
     if kind.counted.holds is Holds.LINES:
@@ -176,12 +178,14 @@ def billed(kind: ServiceType) -> str:
 
 def _how(field: Field) -> Child:
     if field.needs is None:
-        return "required"
+        return "optional" if field.optional else "required"
     other, value = field.needs
     return join("with ", code(f"{other}={value}"))
 
 
 def _field(field: Field, *, how: Child) -> tuple[Child, ...]:
+    if field.holds is Holds.ONE_OF:
+        return code(field.name), how, join(field.about, ": ", ", ".join(field.choices))
     choices = [join(element("br"), code(str(at)), f" {each}") for at, each in enumerate(field.choices, 1)]
     return code(field.name), how, join(field.about, *choices)
 
