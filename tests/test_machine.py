@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.machine.books import PostgresBooks, SqliteBooks
-from tests.machine.life import walk
+from tests.machine.walk import walk
 
 
 def test_any_life_agrees_with_the_model_on_sqlite(tmp_path: Path) -> None:

@@ -27,6 +27,10 @@ DOUBTS_MAX: Final = 2_000
 STRANGE_SHOWN_MAX: Final = 100
 GIVE_BACK_MAX: Final = 100  # orders refunded by the rule in one run
 RULE_MS: Final = 24 * 3600 * 1000  # the time over which what the rule pays is capped
+# The events by which a command by hand knows again what a run before did.
+_ACCEPTED: Final = "attempt.accepted_by_hand"
+_NOT_PLACED: Final = "attempt.not_placed_by_hand"
+_REFUNDED: Final = "order.canceled"
 _FOUND: Final = msgspec.json.Decoder(tuple[tuple[str, str], ...])
 
 
@@ -193,7 +197,9 @@ def strange_ids(provider: str | None = None, *, limit: int = STRANGE_SHOWN_MAX) 
 
 def accept_by_hand(order_id: int, upstream_order: str, word: Word, *, now: int) -> Steps[Decided]:
     """A person says under which id the panel has an order; raises NotInDoubt and IdTaken."""
-    attempt = yield from _in_doubt(order_id)
+    attempt = yield from _find_doubt(order_id)
+    if attempt is None:
+        return (yield from _done_before(order_id, _ACCEPTED, word, now=now, upstream_order=upstream_order))
     params = {"provider": attempt.provider, "upstream_order": upstream_order}
     for row in (yield Query("attempt_holder", params)):
         raise IdTaken(f"{attempt.provider} order {upstream_order} belongs to order {row['order_id']} already")
@@ -207,7 +213,9 @@ def deny_by_hand(order_id: int, word: Word, *, replace_ms: int, now: int) -> Ste
     Otherwise the charge is given back. A new attempt belongs to nobody who lives, so the next sweep of a running
     gateway sends it. Raises NotInDoubt.
     """
-    attempt = yield from _in_doubt(order_id)
+    attempt = yield from _find_doubt(order_id)
+    if attempt is None:
+        return (yield from _done_before(order_id, _NOT_PLACED, word, now=now))
     locked = yield from lock_order(order_id)
     assert locked is not None, f"attempt {attempt.id} has no order"
     verdict = _said(word, NotPlaced(word.reason), go_on=now - locked.created_at < replace_ms, now=now)
@@ -216,9 +224,12 @@ def deny_by_hand(order_id: int, word: Word, *, replace_ms: int, now: int) -> Ste
 
 def give_back_by_hand(order_id: int, word: Word, *, now: int) -> Steps[None]:
     """A person has the user refunded from our own pocket; the attempt stays in doubt. Raises NotInDoubt."""
-    attempt = yield from _in_doubt(order_id)
-    if not (yield from give_back(attempt, word, by_rule=False, now=now)):
-        raise NotInDoubt(f"order {order_id} was settled or refunded before")
+    attempt = yield from _find_doubt(order_id)
+    if attempt is not None and (yield from give_back(attempt, word, by_rule=False, now=now)):
+        return
+    if not (yield from _told(order_id, _REFUNDED, word, now=now)):
+        why = f"order {order_id} was settled or refunded before" if attempt else f"order {order_id} is not in doubt"
+        raise NotInDoubt(why)
 
 
 def give_back(attempt: Attempt, word: Word, *, by_rule: bool, now: int) -> Steps[bool]:
@@ -255,21 +266,45 @@ def give_back_by_rule(attempt: Attempt, word: Word, *, cap: int, now: int) -> St
     return (yield from give_back(attempt, word, by_rule=True, now=now))
 
 
-def _in_doubt(order_id: int) -> Steps[Attempt]:
+def _find_doubt(order_id: int) -> Steps[Attempt | None]:
     rows = yield Query("attempts_of_order", {"order_id": order_id})
-    for row in rows:
-        if row["state"] == AttemptState.UNKNOWN:
-            return _attempt(row)
-    raise NotInDoubt(f"order {order_id} has no attempt in doubt" if rows else f"there is no order {order_id}")
+    return next((_attempt(row) for row in rows if row["state"] == AttemptState.UNKNOWN), None)
+
+
+def _told(order_id: int, kind: str, word: Word, *, now: int) -> Steps[bool]:
+    """Whether this very command did its work in a run before, whose commit was unclear: the event of it says so."""
+    params: dict[str, Value] = {"order_id": order_id, "kind": kind, "now": now}
+    return bool((yield Query("event_told", {**params, "actor": word.actor, "reason": word.reason})))
+
+
+def _done_before(
+    order_id: int, kind: str, word: Word, *, now: int, upstream_order: str | None = None
+) -> Steps[Decided]:
+    """Answer what the first run of a command by hand did; raises NotInDoubt when there was none."""
+    locked = yield from lock_order(order_id)
+    rows = yield Query("attempts_of_order", {"order_id": order_id})
+    if locked is None or not rows:
+        raise NotInDoubt(f"there is no order {order_id}")
+    last = _attempt(rows[-1])
+    mine = upstream_order in {None, last.upstream_order} and (yield from _told(order_id, kind, word, now=now))
+    if not mine:
+        raise NotInDoubt(f"order {order_id} has no attempt in doubt")
+    given_up = locked.order.state is OrderState.CANCELED and locked.can_cancel
+    return Decided(
+        state=locked.order.state,
+        next=last if last.state is AttemptState.PLANNED else None,
+        cancel=last.upstream_order if locked.cancel_requested or given_up else None,
+    )
 
 
 def _by_hand(attempt: Attempt, verdict: Verdict, word: Word, *, now: int) -> Steps[Decided]:
     decided = yield from decide(attempt, verdict, now=now)
     # So that nothing is concluded from an id that a person wrote (own_orders leaves it out).
     yield Query("doubt_note", {"attempt": attempt.id, "provider": attempt.provider})
-    said = "accepted" if isinstance(verdict.outcome, Accepted) else "not_placed"
+    accepted = isinstance(verdict.outcome, Accepted)
+    said = "accepted" if accepted else "not_placed"
     yield from record(
-        f"attempt.{said}_by_hand",
+        _ACCEPTED if accepted else _NOT_PLACED,
         actor=word.actor,
         order_id=attempt.order_id,
         before=f'{{"attempt":{attempt.id},"state":"unknown"}}',

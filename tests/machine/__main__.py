@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.store.engine import Store
 from tests.machine.books import Books, PostgresBooks, Row, SqliteBooks
-from tests.machine.life import STEPS, walk
+from tests.machine.walk import STEPS, walk
 from tests.servers import PostgresServer
 
 WALKS: Final = 5_000

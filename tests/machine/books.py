@@ -17,6 +17,7 @@ _ALL: Final = """
     SELECT 'order', CAST(id AS TEXT), CAST(user_id AS TEXT), state, CAST(refunded AS TEXT), '' FROM orders
     UNION ALL SELECT 'attempt', CAST(order_id AS TEXT), CAST(n AS TEXT), provider || ' ' || state, owner,
       COALESCE(upstream_order, '') FROM attempts
+    UNION ALL SELECT 'brake', provider, CASE WHEN since IS NULL THEN 'off' ELSE 'on' END, '', '', '' FROM brakes
     UNION ALL SELECT 'account', code, CAST(balance AS TEXT), '', '', '' FROM accounts WHERE enforced = 1
 """
 # Every table of the books, whatever migrations have added; only the records of the migrations themselves stay.

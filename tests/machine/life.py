@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, note, settings
+from hypothesis import note
 from hypothesis import strategies as some
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -18,7 +18,6 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 
 from gateway import points
@@ -54,7 +53,6 @@ OUTCOMES: Final[dict[str, tuple[str, Outcome]]] = {
 # Few enough that some come twice, often enough that orders live.
 IDS: Final = tuple("123456789")
 POINTS: Final = 16  # a crash comes at one of so many points of the command after it
-STEPS: Final = 40
 SWEEP_AGE: Final = 150 * model.SECOND
 JUMPS: Final = (model.SECOND, 31 * model.SECOND, 200 * model.SECOND, model.HOUR, 25 * model.HOUR)
 
@@ -66,7 +64,7 @@ some_order = some.integers(0, 63)
 class OrderLife(RuleBasedStateMachine):
     """One walk through the life of some orders of two users, served by two processes."""
 
-    runner: asyncio.Runner  # these two are given by `walk`
+    runner: asyncio.Runner  # these two are given by tests/machine/walk.py
     books: Books
 
     def __init__(self) -> None:
@@ -336,24 +334,6 @@ class OrderLife(RuleBasedStateMachine):
         return self.runner.run(awaited)
 
 
-def walk(books: Books, walks: int) -> None:
-    """Walk so often; hypothesis shows the shortest walk that ends badly."""
-    with asyncio.Runner() as runner:
-        try:
-            machine = type("Walk", (OrderLife,), {"runner": runner, "books": books})
-            run_state_machine_as_test(
-                machine,
-                settings=settings(
-                    max_examples=walks,
-                    stateful_step_count=STEPS,
-                    deadline=None,
-                    suppress_health_check=list(HealthCheck),
-                ),
-            )
-        finally:
-            runner.run(books.end())
-
-
 def _order_id(placed: Any) -> int:
     order_id: int = placed.order_id
     return order_id
@@ -365,6 +345,7 @@ def _expected(held: model.Model) -> set[Row]:
     for user, free in held.free.items():
         rows |= {("account", f"user:{user}:avail", str(free), "", "", "")}
         rows |= {("account", f"user:{user}:held", str(held.held(user)), "", "", "")}
+    rows |= {("brake", name, "on" if on else "off", "", "", "") for name, on in held.brakes.items()}
     for sale in held.sales.values():
         rows.add(("order", str(sale.number), str(sale.user), sale.state, str(sale.refunded), ""))
         for n, tried in enumerate(sale.tries, 1):

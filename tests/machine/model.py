@@ -37,6 +37,7 @@ class Try:
     upstream: str = ""
     mark: str = ""
     sent_at: int = 0
+    doubted_at: int = 0
 
 
 @dataclass
@@ -80,6 +81,8 @@ class Model:
     free: dict[int, int] = field(default_factory=dict)  # by user
     sales: dict[int, Sale] = field(default_factory=dict)
     beats: dict[str, int] = field(default_factory=dict)
+    brakes: dict[str, bool] = field(default_factory=dict)  # by provider, whether it is on
+    released: dict[str, int] = field(default_factory=dict)  # by provider, when a person let go of its brake
     references: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)  # → (user, amount)
     now: int = START
 
@@ -164,9 +167,12 @@ class Model:
             target = "unknown"
         if target not in MOVES.get(tried.state, ()):
             return
-        tried.state = target
+        tried.state, tried.doubted_at = target, self.now
+        tried.upstream = word if target == "accepted" else ""
+        if sale.state == "canceled":  # Given up: what its attempt turns out to be changes nothing for its user.
+            return
         if target == "accepted":
-            tried.upstream, sale.state = word, "active"
+            sale.state = "active"
         elif target == "unknown":
             sale.state = "unknown"
         else:
@@ -180,7 +186,9 @@ class Model:
         """The next route never tried; else, if it is worth it, the first never refused; else the charge goes back."""
         untried = [name for name in ROUTES if all(tried.provider != name for tried in sale.tries)]
         unrefused = [
-            name for name in ROUTES if all(tried.state == "not_sent" for tried in sale.tries if tried.provider == name)
+            name
+            for name in ROUTES
+            if all(tried.state in ("not_sent", "not_placed") for tried in sale.tries if tried.provider == name)
         ]
         left = untried or (unrefused if go_on else [])
         if may and left:
@@ -200,6 +208,7 @@ class Model:
             tried = sale.tries[-1]
             if tried.state == "sending" and (tried.sent_at < older_than or not self.alive(tried.owner)):
                 tried.state = sale.state = "unknown"
+                tried.doubted_at = self.now
 
     def take_over(self, owner: str) -> None:
         """What dead processes never sent is another's."""
@@ -207,6 +216,58 @@ class Model:
             tried = sale.tries[-1]
             if tried.state == "planned" and tried.owner != owner and not self.alive(tried.owner):
                 tried.owner = owner
+
+    def in_doubt(self, sale: Sale) -> Try:
+        """The attempt a person may settle."""
+        if sale.tries[-1].state != "unknown":
+            raise Refused("NotInDoubt")
+        return sale.tries[-1]
+
+    def accept(self, sale: Sale, upstream: str) -> str:
+        """A person says which order at the panel it is."""
+        tried = self.in_doubt(sale)
+        if (tried.provider, upstream) in self._taken(but=sale):
+            raise Refused("IdTaken")
+        self.decide(sale, len(sale.tries), ("accepted", upstream), go_on=False, owner="")
+        return sale.state
+
+    def deny(self, sale: Sale, within: int, person: str) -> str:
+        """A person says that the panel never had it: again, if it is young and wanted still; else the charge back."""
+        tried = self.in_doubt(sale)
+        tried.state = "not_placed"
+        if sale.state != "canceled":
+            young = self.now - sale.at < within
+            self._follow(sale, may=young and not sale.wants_cancel, go_on=young, owner=person)
+        return sale.state
+
+    def give_back(self, sale: Sale) -> None:
+        """A person refunds it from our own pocket; whether it was placed stays open."""
+        self.in_doubt(sale)
+        if sale.state != "unknown":
+            raise Refused("NotInDoubt")
+        sale.state, sale.refunded = "canceled", sale.charge
+        self.free[sale.user] += sale.charge
+
+    def doubtful(self, provider: str) -> list[Try]:
+        """What is in doubt at a provider and has not been given up."""
+        last = [sale.tries[-1] for sale in self.sales.values() if sale.state == "unknown"]
+        return [tried for tried in last if tried.provider == provider]
+
+    def brake(self) -> None:
+        """Any money that came into doubt since a person let go of a brake sets it; no doubt at all ends it."""
+        for name in ROUTES:
+            doubtful = self.doubtful(name)
+            if not self.brakes.get(name, False):
+                if any(tried.doubted_at > self.released.get(name, 0) for tried in doubtful):
+                    self.brakes[name] = True
+            elif not doubtful:
+                self.brakes[name] = False
+
+    def release(self, provider: str) -> None:
+        """A person lets orders go there again."""
+        if not self.brakes.get(provider, False):
+            raise Refused("NotBraked")
+        self.brakes[provider], self.released[provider] = False, self.now
 
     def cancel(self, sale: Sale) -> bool:
         """The user's wish: certain while nothing was sent, otherwise noted once."""

@@ -11,6 +11,7 @@ from gateway.core.outcome import Accepted, NotPlaced, Rejected, Unknown
 from gateway.core.rejections import RejectKind
 from gateway.core.resolve import Own
 from gateway.core.user import User
+from gateway.store.attempts import Decided
 from gateway.store.engine import Store
 from gateway.store.orders import ask_cancel
 from gateway.store.owners import take_over
@@ -185,7 +186,7 @@ async def test_user_is_refunded_from_our_own_pocket_and_the_doubt_stays(store: S
     (doubt,) = await store.read(all_doubts)
     assert doubt.refunded_at is not None
     with pytest.raises(NotInDoubt):
-        await store.run(partial(give_back_by_hand, ORDER, WORD, now=NOW))
+        await store.run(partial(give_back_by_hand, ORDER, WORD, now=NOW + 1))
     decided = await store.run(partial(deny_by_hand, ORDER, WORD, replace_ms=HOUR, now=NOW))
     assert (decided.state, decided.next) == (OrderState.CANCELED, None)
     assert await states(store) == (OrderState.CANCELED, [AttemptState.NOT_PLACED])
@@ -288,3 +289,31 @@ async def test_strange_ids_are_kept_until_they_are_somebodys(store: Store, alpha
     (left,) = await store.read(strange_ids)
     assert (left.provider, left.upstream_order, left.said, left.found_at) == ("panel-a", "16", "Completed", NOW)
     assert await store.read(partial(strange_ids, "panel-b")) == ()
+
+
+def _told_of(decided: Decided | None) -> object:
+    """What a person is told, and what goes on; whether a pause comes first is not kept."""
+    return None if decided is None else (decided.state, decided.next, decided.cancel)
+
+
+@pytest.mark.parametrize("canceled", [False, True])
+async def test_command_by_hand_run_again_answers_as_it_did(store: Store, alpha: User, *, canceled: bool) -> None:
+    """After a commit nobody heard of: neither a refusal, nor a second attempt, nor money twice."""
+    for number in (1, 2, 3):
+        await doubted(store, alpha, number)
+        if canceled:
+            await store.run(partial(ask_cancel, number, alpha.id, now=NOW))
+    commands = (
+        partial(accept_by_hand, 1, "777", WORD, now=NOW),
+        partial(deny_by_hand, 2, WORD, replace_ms=HOUR, now=NOW),
+        partial(give_back_by_hand, 3, WORD, now=NOW),
+    )
+    for command in commands:
+        first, second = await store.run(command), await store.run(command)
+        assert _told_of(first) == _told_of(second)
+    money = await money_of(store)
+    assert money == ((900, 0) if canceled else (800, 100))
+    assert [len(await attempts_of(store, number)) for number in (1, 2, 3)] == [1, 1 if canceled else 2, 1]
+    for later in (1, 3):
+        with pytest.raises(NotInDoubt):
+            await store.run(partial(give_back_by_hand, later, WORD, now=NOW + 1))

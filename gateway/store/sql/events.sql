@@ -5,6 +5,10 @@ INSERT INTO events(kind, actor, user_id, order_id, before, after, reason, create
 VALUES(:kind, :actor, :user_id, :order_id, :before, :after, :reason, :now,
        (SELECT CASE WHEN wanted = 1 THEN NULL ELSE 0 END FROM publishing));
 
+-- name: event_told
+-- Whether this very command told of something, in a run whose commit was unclear.
+SELECT id FROM events WHERE order_id = :order_id AND kind = :kind AND actor = :actor AND reason = :reason AND created_at = :now;
+
 -- name: publishing_wanted
 SELECT wanted FROM publishing;
 

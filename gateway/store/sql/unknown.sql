@@ -131,6 +131,10 @@ UPDATE brakes SET since = NULL, reason = NULL WHERE provider = :provider AND sin
 -- By hand: what is in doubt by now does not set it again.
 UPDATE brakes SET since = NULL, reason = NULL, released_at = :now WHERE provider = :provider AND since IS NOT NULL RETURNING provider
 
+-- name: brake_released
+-- Whether this very command released it, in a run whose commit was unclear.
+SELECT provider FROM brakes WHERE provider = :provider AND since IS NULL AND released_at = :now
+
 -- name: job_claim
 -- One speaker a provider and kind of job, until the lease ends by the database's clock or is given back.
 INSERT INTO provider_jobs(provider, kind, lease_owner, lease_until) VALUES(:provider, :kind, :owner, {NOW} + CAST(:ms AS BIGINT))
