@@ -5,6 +5,7 @@ import os
 import random
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
 from functools import partial
 from typing import Final
 
@@ -23,7 +24,8 @@ from gateway.core.errors import GatewayError
 from gateway.core.webhook import read_secret
 from gateway.jobs.clockwork import every
 from gateway.jobs.crew import Crew
-from gateway.jobs.figures import figures
+from gateway.jobs.figures import Ledger, figures
+from gateway.jobs.lag import PAUSE_SECONDS, feel_lag
 from gateway.jobs.publish import Publisher
 from gateway.jobs.reconcile import brakes
 from gateway.jobs.reload import Reload
@@ -149,6 +151,12 @@ class Gateway:
             spooled=lambda: len(self.desk.spool.waiting),
         )
         self.metrics.watch_conflicts(counts.conflicts, lambda: counts.repeated)
+        self.metrics.watch_store(write=counts.write, batch=counts.batch, pool=counts.pool, waiting=counts.waiting)
+        self.metrics.expect(list(self.desk.providers))
+
+    def _exchange_rates(self) -> dict[str, Decimal]:
+        """By provider: our currency for one of its."""
+        return {name: each.exchange_rate for name, each in self._file.providers.items()}
 
     @property
     def currency(self) -> str:
@@ -261,9 +269,11 @@ class Gateway:
     async def _check_providers(self) -> None:
         """Orders at a provider that is no longer in the file cannot be followed: that is said, loudly."""
         found = await self.store.read_at_length(read_figures)
-        for name, (orders, _) in found.polls.items():
+        for name, polls in found.polls.items():
             if name not in self.desk.providers:
-                log.error("provider_missing", provider=name, orders=orders, do="put it back with `enabled: false`")
+                log.error(
+                    "provider_missing", provider=name, orders=polls.waiting, do="put it back with `enabled: false`"
+                )
 
     async def stop(self) -> int:
         """Take no more orders, let what is on its way arrive, and close; answers how many orders were left in the open.
@@ -311,6 +321,7 @@ class Gateway:
 
         def swap() -> None:
             self._file, self._roster = file, roster
+            self.metrics.expect(list(roster.clients))
             self.desk.adopt(
                 roster.clients,
                 paces=roster.paces,
@@ -350,6 +361,9 @@ class Gateway:
         self._crew.post(self._roster.refresh_seconds)
         if self._settings.environment.watch_config:
             self._jobs.append(asyncio.create_task(self.reload.watch(), name="job:reload"))
+        ledger = Ledger(desk, self._crew.balances, self._exchange_rates)
+        self._every(ledger.pause, ledger.sum_up, "ledger")
+        self._every(lambda: PAUSE_SECONDS, partial(feel_lag, self.metrics), "lag")
 
     def _every(self, seconds: Callable[[], float], work: Callable[[], Awaitable[object]], name: str) -> None:
         loop = every(seconds, work, name=name, metrics=self.metrics)

@@ -19,6 +19,10 @@ class Balances:
         self._desk = desk
         self._known: dict[str, Decimal] = {}
 
+    def known(self, provider: str) -> Decimal | None:
+        """The balance last heard of, in the provider's currency."""
+        return self._known.get(provider)
+
     async def ask(self, provider: str) -> None:
         """Ask one provider, if it can be asked; one that is silent keeps what was known, and counts as down."""
         desk = self._desk

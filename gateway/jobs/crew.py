@@ -32,7 +32,7 @@ class Crew:
         self._reconcile_seconds, self._balance_seconds = every_seconds
         self._refresh_seconds: dict[str, float] = {}
         self._schedule = Schedule(shelves, self._refresh_seconds)
-        self._balances = Balances(desk)
+        self.balances = Balances(desk)
         self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     def post(self, refresh_seconds: Mapping[str, float], *, anew: Collection[str] = ()) -> None:
@@ -79,4 +79,4 @@ class Crew:
             case "refresh":
                 return partial(self._schedule.pause, name), partial(self._schedule.refresh, name)
             case _:
-                return lambda: self._balance_seconds, partial(self._balances.ask, name)
+                return lambda: self._balance_seconds, partial(self.balances.ask, name)

@@ -23,7 +23,20 @@ EVENT_OUTCOMES: Final = ("taken", "failed", "dead")
 OTHER: Final = "other"
 # Jobs by the clock, and what is spawned beside a request; a test holds them against the code.
 JOBS: Final = (
-    *("balance", "brakes", "figures", "ledger", "poll", "probe", "publish", "reconcile", "refresh", "sweep", "verify"),
+    *(
+        "balance",
+        "brakes",
+        "figures",
+        "lag",
+        "ledger",
+        "poll",
+        "probe",
+        "publish",
+        "reconcile",
+        "refresh",
+        "sweep",
+        "verify",
+    ),
     *("answered", "cancel", "dispatch", "refill", "unanswered", OTHER),
 )
 CACHE_OPERATIONS: Final = ("get", "put", "take", "digest", OTHER)
@@ -34,7 +47,8 @@ INVARIANTS: Final = (
 )
 RELOADS: Final = ("ok", "failed")
 
-JOB_FAILURES: Final = counter("job_failures", "Runs of a job that failed.", job=JOBS)
+# Not `job`: Prometheus has that label for itself, and would rename ours.
+JOB_FAILURES: Final = counter("job_failures", "Runs of a job that failed.", task=JOBS)
 CACHE_FAILURES: Final = counter(
     "cache_failures", "Redis calls that failed and were treated as a miss.", operation=CACHE_OPERATIONS
 )

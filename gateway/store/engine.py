@@ -18,12 +18,15 @@ What a command has to keep to:
 """
 
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from time import perf_counter
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
 from gateway.core.errors import GatewayError
+from gateway.metrics.declare import Spread
+from gateway.metrics.house import BATCH_BUCKETS, STORE_BUCKETS
 
 T = TypeVar("T")
 
@@ -107,6 +110,24 @@ class Counts:
         self.reopened = 0  # connections made anew after a loss
         self.conflicts: Counter[str] = Counter()  # commands that met another writer, by kind: deadlock, lock …
         self.batches: Counter[int] = Counter()  # commands in a commit → how many commits had so many
+        self.batch = Spread(BATCH_BUCKETS)  # the same, to be looked at over time
+        self.write = Spread(STORE_BUCKETS)  # seconds from handing in a command to its result
+        self.pool = Spread(STORE_BUCKETS)  # seconds a read waited for a connection
+        self.waiting: Callable[[], int] = lambda: 0  # commands that wait for the writer
+
+    async def timed(self, result: Awaitable[T]) -> T:
+        """A command's result, and how long it took."""
+        began = perf_counter()
+        try:
+            return await result
+        finally:
+            self.write.note(perf_counter() - began)
+
+    def committed(self, commands: int) -> None:
+        """A transaction with so many commands was committed."""
+        self.commits += 1
+        self.batches[commands] += 1
+        self.batch.note(commands)
 
 
 class Store(Protocol):

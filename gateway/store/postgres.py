@@ -102,6 +102,7 @@ class PostgresStore:
         self._line = read_line(url)
         self._statements: Mapping[str, Statement] = load_statements("postgres")
         self._waiting: deque[_Waiting] = deque()
+        self.counts.waiting = self._waiting.__len__
         self._coming_again = 0  # commands that met a conflict and pause
         self._wake = asyncio.Event()
         self._closing = False
@@ -116,7 +117,7 @@ class PostgresStore:
         """Connect, check that commits are durable, and start the writer; raises StoreUnavailable."""
         try:
             self._writer, self._session = await connect(self._line)
-            self._readers = Readers(self._line)
+            self._readers = Readers(self._line, self.counts.pool)
             await self._readers.open()
         except FOREIGN as error:
             self._drop_writer()
@@ -160,7 +161,7 @@ class PostgresStore:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(command, future))
         self._wake.set()
-        return await future
+        return await self.counts.timed(future)
 
     async def read(self, command: Command[T]) -> T:
         """Run a small read on a reader's connection; a line found dead is replaced once, for a read may be repeated."""
@@ -302,8 +303,7 @@ class PostgresStore:
             raise _BatchLost from error
         finally:
             self._asked_at = None
-        self.counts.commits += 1
-        self.counts.batches[len(batch)] += 1
+        self.counts.committed(len(batch))
 
     async def _run_one(self, writer: asyncpg.Connection, one: _Waiting) -> bool:
         """Run one command in the savepoint; answers whether it is kept; raises when the server is at fault."""

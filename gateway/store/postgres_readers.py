@@ -13,6 +13,7 @@ from typing import Final
 
 import asyncpg
 
+from gateway.metrics.declare import Spread
 from gateway.store.postgres_line import CONNECT_SECONDS, Line, connect_reader
 
 # A connection that is begun is given this long, however little time its read has left.
@@ -22,8 +23,9 @@ _CONNECT_LEAST_SECONDS: Final = 0.2
 class Readers:
     """At most ``line.readers`` connections."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, waits: Spread) -> None:
         self._line = line
+        self._waits = waits  # seconds until a connection was to be had
         self._slots = asyncio.Semaphore(line.readers)
         self._idle: list[asyncpg.Connection] = []
         self._closed = False
@@ -35,8 +37,10 @@ class Readers:
     @asynccontextmanager
     async def one(self, until: float) -> AsyncIterator[asyncpg.Connection]:
         """A connection until the moment ``until`` (monotonic); raises TimeoutError, or what a cut line raises."""
-        async with asyncio.timeout(max(until - monotonic(), 0.0)):
+        began = monotonic()
+        async with asyncio.timeout(max(until - began, 0.0)):
             await self._slots.acquire()
+        self._waits.note(monotonic() - began)
         connection = None
         try:
             connection = self._take() or await self._connect(until)

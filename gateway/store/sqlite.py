@@ -88,6 +88,7 @@ class SqliteStore:
         self._high = HighWater(path)
         self._statements: Mapping[str, Statement] = load_statements("sqlite")
         self._waiting: deque[_Waiting] = deque()
+        self.counts.waiting = self._waiting.__len__
         self._wake = threading.Condition()
         self._closing = False
         self._thread: threading.Thread | None = None
@@ -137,7 +138,7 @@ class SqliteStore:
                 raise StoreBusy(f"{COMMANDS_WAITING_MAX} commands are waiting")
             self._waiting.append(_Waiting(command, future))
             self._wake.notify()
-        return await future
+        return await self.counts.timed(future)
 
     async def read(self, command: Command[T]) -> T:
         """Run a small read on the event loop's own thread: at some ten microseconds a thread would cost more."""
@@ -235,8 +236,7 @@ class SqliteStore:
         except sqlite3.Error as error:
             raise _BatchLost("commit") from error
         self._high.note(writer)
-        self.counts.commits += 1
-        self.counts.batches[len(batch)] += 1
+        self.counts.committed(len(batch))
 
     def _run_one(self, writer: sqlite3.Connection, one: _Waiting) -> None:
         """Run one command in a savepoint of its own; raises _BatchLost when the file, not the command, is at fault."""

@@ -157,14 +157,14 @@ def _verify_all(book: _Book) -> Steps[None]:
 
 def _verify_lately(book: _Book, since: int) -> Steps[None]:
     newest = (yield Query("verify_newest"))[0]
-    first = yield from _first("verify_transfer_from", newest["transfer"], since)
+    first = yield from first_from("verify_transfer_from", newest["transfer"], since)
     slices = yield from _transfers(book, after=first - 1, of=newest["transfer"] - first + 1)
     orders: set[int] = set()
     accounts: set[int] = set()
     for after, upto in slices:
         for row in (yield Query("verify_touched", {"after": after, "upto": upto})):
             (orders if row["id"] > 0 else accounts).add(abs(row["id"]))
-    event = yield from _first("verify_event_from", newest["event"], since)
+    event = yield from first_from("verify_event_from", newest["event"], since)
     for after in range(event - 1, newest["event"], book.rows):
         rows = yield Query("verify_changed", {"after": after, "upto": after + book.rows})
         orders.update(row["id"] for row in rows)
@@ -174,7 +174,7 @@ def _verify_lately(book: _Book, since: int) -> Steps[None]:
             book.passed(part, len(ids[n : n + book.rows]), len(ids))
 
 
-def _first(name: str, newest: int, since: int) -> Steps[int]:
+def first_from(name: str, newest: int, since: int) -> Steps[int]:
     """The first id whose row is not older than `since`; one beyond the newest when all are."""
     low, high = 1, newest + 1
     while low < high:

@@ -158,7 +158,7 @@ async def test_u11_nonsense_with_200_is_in_doubt(small_trial: Trial) -> None:
         for name, body in BODIES.items():
             trial.a.panel.switch("body", body, action="add", times=1)
             await in_doubt(trial, call, LINK + name)
-        failures = house.gateway.metrics.registry.get_sample_value("gateway_job_failures_total", {"job": "dispatch"})
+        failures = house.gateway.metrics.registry.get_sample_value("gateway_job_failures_total", {"task": "dispatch"})
         assert not failures
     await all_in_doubt(trial, [LINK + name for name in BODIES])
     assert trial.a.placed() == [LINK + name for name in BODIES]

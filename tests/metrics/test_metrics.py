@@ -97,7 +97,7 @@ def test_job_nobody_declared_is_counted_all_the_same() -> None:
     metrics = Metrics()
     metrics.job_failed("a-job-of-next-year")
     metrics.cache_failed("flush")
-    assert f'gateway_job_failures_total{{job="{OTHER}"}} 1.0' in exposed(metrics)
+    assert f'gateway_job_failures_total{{task="{OTHER}"}} 1.0' in exposed(metrics)
     assert f'gateway_cache_failures_total{{operation="{OTHER}"}} 1.0' in exposed(metrics)
 
 

@@ -43,5 +43,5 @@ UPDATE polls SET due_at = :due_at WHERE order_id = :order_id AND due_at > :due_a
 DELETE FROM polls WHERE order_id = :order_id
 
 -- name: polls_lag
--- How long the order that has waited longest beyond its time has waited, by provider.
-SELECT provider, MIN(due_at) AS due_at, COUNT(*) AS orders FROM polls GROUP BY provider
+-- How long the order that has waited longest beyond its time has waited, by provider, and since when one has been without an answer.
+SELECT provider, MIN(due_at) AS due_at, MIN(silent_since) AS silent_since, COUNT(*) AS orders FROM polls GROUP BY provider
