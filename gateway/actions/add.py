@@ -41,6 +41,7 @@ from gateway.store.attempts import Job
 from gateway.store.engine import StoreBusy, StoreUnavailable
 from gateway.store.ledger import NotEnoughFunds
 from gateway.store.orders import (
+    CallerLeft,
     IdempotencyKeyReused,
     NewOrder,
     Placed,
@@ -73,6 +74,13 @@ async def add(
         duplicate_window=user.duplicate_window,
         owner=desk.owner,
     )
+    async with desk.flights.one((user.id, wish.fingerprint), gone):
+        return await _add(desk, user, request, wish=wish, gone=gone)
+
+
+async def _add(
+    desk: Desk, user: User, request: AddRequest, *, wish: Wish, gone: asyncio.Task[None] | None
+) -> AddReply | ErrorReply:
     now = desk.clock()
     seat = Seat(desk.seats, user)
     try:
@@ -82,26 +90,32 @@ async def add(
             new = await _price(desk, user, request, fingerprint=wish.fingerprint)
         except RequestError as error:
             return await _again(desk, wish, now=now) or ErrorReply(error=error.text)
-        placed = await _store(desk, new, now=now)
+        placed = await _store(desk, new, now=now, gone=gone)
         reply = AddReply(order=str(placed.order_id))
         if placed.attempt is None:
             desk.metrics.order_replayed()
             return reply
         task = _hand_over(desk, new, placed.attempt, now=now)
         seat.keep_until(task)
-    except (NotEnoughFunds, LimitReached, IdempotencyKeyReused) as error:
+    except (NotEnoughFunds, LimitReached, IdempotencyKeyReused, CallerLeft) as error:
         return ErrorReply(error=_no(desk, user, error))
     finally:
         seat.leave()
-    if user.answer == "immediate":
+    if user.answer == "immediate" and not _left(gone):
         return reply
     waited_for = {task} if gone is None else {task, gone}
     await asyncio.wait(waited_for, timeout=desk.answer_within, return_when=asyncio.FIRST_COMPLETED)
+    if _left(gone):  # In the books before the same wish may come again.
+        await asyncio.wait({_mark_soon(desk, new, now=now)}, timeout=desk.answer_within)
     if not task.done():
         return reply
     result = task.result() if task.exception() is None else Result(state=OrderState.UNKNOWN)
     note_error(result.error)
     return ErrorReply(error=result.text) if result.state is OrderState.FAILED else reply
+
+
+def _left(gone: asyncio.Task[None] | None) -> bool:
+    return gone is not None and gone.done()
 
 
 def _hand_over(desk: Desk, new: NewOrder, attempt: Attempt, *, now: int) -> asyncio.Task[Result]:
@@ -111,7 +125,7 @@ def _hand_over(desk: Desk, new: NewOrder, attempt: Attempt, *, now: int) -> asyn
     return desk.spawn(dispatch(desk, attempt, work), name=f"dispatch:{attempt.order_id}")
 
 
-def _no(desk: Desk, user: User, error: NotEnoughFunds | LimitReached | IdempotencyKeyReused) -> str:
+def _no(desk: Desk, user: User, error: NotEnoughFunds | LimitReached | IdempotencyKeyReused | CallerLeft) -> str:
     """What a user is told of the books' no."""
     match error:
         case NotEnoughFunds():
@@ -120,6 +134,9 @@ def _no(desk: Desk, user: User, error: NotEnoughFunds | LimitReached | Idempoten
             return TEXT_IDEMPOTENCY_REUSED
         case LimitReached():
             return _limited(desk, user, error.limit)
+        case CallerLeft():
+            note_error(ErrorType.CALLER_LEFT)
+            return TEXT_UNAVAILABLE
 
 
 def _limited(desk: Desk, user: User, limit: UserLimit) -> str:
@@ -196,7 +213,7 @@ async def _price(desk: Desk, user: User, request: AddRequest, *, fingerprint: st
     )
 
 
-async def _store(desk: Desk, new: NewOrder, *, now: int) -> Placed:
+async def _store(desk: Desk, new: NewOrder, *, now: int, gone: asyncio.Task[None] | None) -> Placed:
     """Store an order; raises StoreUnavailable, and then nobody knows yet whether it was kept.
 
     Its caller gets no id and comes again. So as soon as the books can be written the order, if there is one, is marked
@@ -207,14 +224,21 @@ async def _store(desk: Desk, new: NewOrder, *, now: int) -> Placed:
     if earlier is not None and not (await asyncio.wait({earlier}, timeout=desk.answer_within))[0]:
         raise StoreUnavailable("it is not known yet whether the same order was stored a moment ago")
     try:
-        return await desk.store.run(partial(place, new, now=now))
+        return await desk.store.run(partial(place, new, now=now, left=lambda: _left(gone)))
     except StoreBusy:
         raise  # certainly not kept
     except StoreUnavailable:
-        marking = desk.spawn(_mark_unanswered(desk, new.order, now=now), name=f"unanswered:{new.order.id}")
-        desk.unanswered[wish] = marking
-        marking.add_done_callback(lambda _: desk.unanswered.pop(wish, None))
+        _mark_soon(desk, new, now=now)
         raise
+
+
+def _mark_soon(desk: Desk, new: NewOrder, *, now: int) -> asyncio.Task[None]:
+    """Begin to mark an order as never answered; until that is done, the same wish waits for it."""
+    wish = (new.order.user_id, new.fingerprint)
+    marking = desk.spawn(_mark_unanswered(desk, new.order, now=now), name=f"unanswered:{new.order.id}")
+    desk.unanswered[wish] = marking
+    marking.add_done_callback(lambda _: desk.unanswered.pop(wish, None))
+    return marking
 
 
 async def _mark_unanswered(desk: Desk, order: Order, *, now: int) -> None:

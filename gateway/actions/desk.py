@@ -9,6 +9,7 @@ import msgspec
 import structlog
 
 from gateway.actions.conditions import Conditions
+from gateway.actions.flights import Flights
 from gateway.actions.snapshot import Snapshot
 from gateway.core.routing import Condition
 from gateway.metrics import Metrics
@@ -65,6 +66,7 @@ class Desk:
         self.beaten_at = 0  # when this process last wrote its sign of life, ms
         self.seats: Counter[int] = Counter()  # by user: orders this process hands over (actions/seats.py)
         self.dispatching: set[int] = set()  # orders being handed to a panel by this process
+        self.flights = Flights()  # adds under way
         # By user and fingerprint: adds that may have been stored although the books could not say so, being marked.
         self.unanswered: dict[tuple[int, str], asyncio.Task[None]] = {}
         self.leaving = False  # a stop was asked for: callers are told to come again on another connection

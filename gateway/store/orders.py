@@ -4,7 +4,7 @@ Each is one transaction and may be run again after a conflict or an unclear comm
 under a unique key or in a state, so the second run finds it and answers the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -27,6 +27,10 @@ REPLAY_MS: Final = 24 * 3600 * 1000
 
 class IdempotencyKeyReused(Refused):
     """An idempotency key came back with other parameters than those of the order it stands for."""
+
+
+class CallerLeft(Refused):
+    """Whoever asked for an order has hung up before it was stored: it hears of none, so there is none."""
 
 
 class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,10 +90,15 @@ class CancelTask(msgspec.Struct, frozen=True, kw_only=True):
     upstream_order: str | None = None
 
 
-def place(new: NewOrder, *, now: int) -> Steps[Placed]:
+def _stays() -> bool:
+    return False
+
+
+def place(new: NewOrder, *, now: int, left: Callable[[], bool] = _stays) -> Steps[Placed]:
     """Hold the charge and store the order with its first attempt; or give an earlier order again (RELIABILITY 1.10).
 
-    Raises NotEnoughFunds, LimitReached, and IdempotencyKeyReused when a key comes back with other parameters.
+    `left` says whether the caller has hung up by now; the writer's thread asks. Raises NotEnoughFunds, LimitReached,
+    CallerLeft, and IdempotencyKeyReused when a key comes back with other parameters.
     """
     earlier = yield from earlier_order(_wish(new), now=now)
     if earlier is not None:
@@ -99,6 +108,8 @@ def place(new: NewOrder, *, now: int) -> Steps[Placed]:
         if not (yield from post(transfer, now)):  # stored by a run whose commit was unclear
             attempts = yield from read_attempts(order.id)
             return Placed(order_id=order.id, attempt=attempts[0])
+    if left():  # Only here: an order that a run before has stored is there, whoever has left meanwhile.
+        raise CallerLeft("the caller hung up before the order was stored")
     counted = new.limited and (yield from count_in(order.user_id, order.charge, now=now))
     yield Query(
         "order_insert",

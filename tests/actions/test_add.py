@@ -23,6 +23,7 @@ from gateway.store.sqlite import SqliteStore
 from tests.makers import make_list, make_row, make_wanted
 from tests.stocked import NOBODY, NOW, Time, close_desk, make_desk
 from tests.store.trade import make_user
+from tests.world import until
 
 T = TypeVar("T")
 
@@ -58,19 +59,30 @@ async def books(tmp_path: Path) -> AsyncIterator[Silent]:
     await store.close()
 
 
-@pytest.fixture
-async def desk(books: Silent) -> AsyncIterator[Desk]:
+async def selling(books: Silent) -> Desk:
     """A desk that sells one service of a panel nobody can reach."""
-    time = Time()
-    made = make_desk(books, {"panel-a": NOBODY}, time)
+    made = make_desk(books, {"panel-a": NOBODY}, Time())
     wanted = make_wanted(Declared(id=7, routes=(("panel-a", "101"),)))
     catalogue = build_catalogue(wanted, {"panel-a": make_list("panel-a", make_row("101"))}, {})
     made.snapshot = Snapshot(catalogue, MemoryCache(), complete=True)
     await made.order_ids.take()  # so that its block is here before the line breaks
+    return made
+
+
+async def closed(desk: Desk) -> None:
+    """What waits for its panel is given up at its next try."""
+    assert isinstance(desk.clock, Time)
+    desk.clock.pass_by(3600)
+    await desk.drain(5)
+    await close_desk(desk)
+
+
+@pytest.fixture
+async def desk(books: Silent) -> AsyncIterator[Desk]:
+    """A desk in front of those books."""
+    made = await selling(books)
     yield made
-    time.pass_by(3600)  # what waits for its panel is given up at its next try
-    await made.drain(5)
-    await close_desk(made)
+    await closed(made)
 
 
 def wish(link: str = "https://social.example/p/1") -> AddRequest:
@@ -169,3 +181,114 @@ async def test_id_of_no_service_is_refused_without_a_question(desk: Desk, books:
     reply = await add(desk, user, AddRequest(service="8", fields=wish().fields, idempotency_key=None))
     assert reply == ErrorReply("Incorrect service ID")
     assert books.counts.commands == before
+
+
+class Queued(Silent):
+    """Books whose writer is busy: commands wait until it is let go, or what came of them does."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.free = asyncio.Event()
+        self.free.set()
+        self.told = asyncio.Event()
+        self.told.set()
+
+    async def run(self, command: Command[T]) -> T:
+        """Run it when its turn comes; say so when that is let out."""
+        await self.free.wait()
+        done = await super().run(command)
+        await self.told.wait()
+        return done
+
+
+class Connection:
+    """A caller's, which it may close."""
+
+    def __init__(self) -> None:
+        self._closed = asyncio.Event()
+        self.gone = asyncio.create_task(self._hung_up())
+
+    async def _hung_up(self) -> None:
+        await self._closed.wait()
+
+    async def close(self) -> None:
+        """Hang up, and let it be known."""
+        self._closed.set()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def busy(tmp_path: Path) -> AsyncIterator[Queued]:
+    """Real books with a writer that can be kept busy."""
+    store = Queued(tmp_path / "busy.db")
+    await store.open()
+    await store.migrate()
+    await store.run(partial(beat, "me", now=NOW))
+    yield store
+    store.free.set()
+    await store.close()
+
+
+async def test_caller_who_left_before_its_order_was_stored_has_none(busy: Queued) -> None:
+    """It waited for the writer; nobody was told of an order, and whoever comes again gets one, charged once."""
+    desk, user = await selling(busy), await make_user(busy, money=10**9)
+    busy.free.clear()
+    first = Connection()
+    waiting = asyncio.create_task(add(desk, user, wish(), gone=first.gone))
+    await asyncio.sleep(0.05)
+    await first.close()
+    again = asyncio.create_task(add(desk, user, wish(), gone=Connection().gone))
+    await asyncio.sleep(0.1)
+    busy.free.set()
+    assert isinstance(await waiting, ErrorReply)
+    assert isinstance(await again, AddReply)
+    assert await spent(busy, user) == 9_000_000
+    await closed(desk)
+
+
+async def test_caller_who_left_while_its_order_was_stored_is_given_it_again(busy: Queued) -> None:
+    """It was stored, and this process has not heard so yet, when its caller left and came again."""
+    desk, user = await selling(busy), await make_user(busy, money=10**9)
+    first = Connection()
+    busy.told.clear()
+    waiting = asyncio.create_task(add(desk, user, wish(), gone=first.gone))
+    await until(partial(spent, busy, user))
+    await first.close()
+    again = asyncio.create_task(add(desk, user, wish(), gone=Connection().gone))
+    await asyncio.sleep(0.2)
+    busy.told.set()
+    told = await waiting
+    assert isinstance(told, AddReply)
+    assert await again == told
+    assert await spent(busy, user) == 9_000_000
+    await closed(desk)
+
+
+async def test_caller_who_left_while_its_panel_was_asked_is_given_its_order_again(busy: Queued) -> None:
+    """The order is there and not marked yet when the same wish comes: it waits for the mark, and is the same order."""
+    desk, user = await selling(busy), await make_user(busy, money=10**9)
+    first, second = Connection(), Connection()
+    waiting = asyncio.create_task(add(desk, user, wish(), gone=first.gone))
+    await until(partial(spent, busy, user))
+    busy.free.clear()
+    again = asyncio.create_task(add(desk, user, wish(), gone=second.gone))  # before the news that the first has left
+    await asyncio.sleep(0)
+    await first.close()
+    await asyncio.sleep(0.1)
+    busy.free.set()
+    told, told_again = await waiting, await again
+    assert isinstance(told, AddReply)
+    assert told_again == told
+    assert await spent(busy, user) == 9_000_000
+    await closed(desk)
+
+
+async def test_callers_who_stay_are_two_orders(busy: Queued) -> None:
+    """Two identical adds at once are two wishes (rule 4)."""
+    desk, user = await selling(busy), await make_user(busy, money=10**9)
+    desk.answer_within = 0.2
+    told = await asyncio.gather(*(add(desk, user, wish(), gone=Connection().gone) for _ in range(2)))
+    assert len({reply.order for reply in told if isinstance(reply, AddReply)}) == 2
+    assert await spent(busy, user) == 18_000_000
+    await closed(desk)
