@@ -14,7 +14,7 @@ from gateway.core.routing import Condition
 HOLD_MS: Final = {
     RejectKind.CREDENTIALS: 10 * 60_000,  # an operator has to mend it; asked again from time to time
     RejectKind.FUNDS: 5 * 60_000,  # until its balance rises, which the balance job reports sooner
-    RejectKind.THROTTLED: 10_000,
+    RejectKind.THROTTLED: 10_000,  # when it does not say for how long (core/retry_after.py)
     RejectKind.REQUEST: 10 * 60_000,  # a configuration error
 }
 # How long a service is left alone after its panel said that it does not have it; a fresh list says it again.
@@ -49,6 +49,16 @@ class Conditions:
             self._off.setdefault(provider, {})[service] = now + SERVICE_OFF_MS
         elif kind in HOLD_MS:
             self._held[provider] = (kind, now + HOLD_MS[kind])
+
+    def asked_to_rest(self, provider: str, ms: int, *, now: int) -> None:
+        """A provider said itself how long it wants no orders; what it was held for otherwise still stands."""
+        held = self._held.get(provider)
+        if held is None or held[0] is RejectKind.THROTTLED or held[1] < now + ms:
+            self._held[provider] = (RejectKind.THROTTLED, now + ms)
+
+    def held_until(self, provider: str) -> int:
+        """When the last hold of a provider ends or ended, in ms; 0 when there was none."""
+        return self._held.get(provider, (None, 0))[1]
 
     def funded(self, provider: str) -> None:
         """The provider's balance has risen: orders may go there again."""

@@ -27,6 +27,7 @@ from gateway.core.exchange import write_exchange
 from gateway.core.messages import AddRequest
 from gateway.core.order import OrderState
 from gateway.core.outcome import Accepted, NotSent, Outcome, Rejected, Unknown, answer_text
+from gateway.core.retry_after import rest_ms
 from gateway.points import point
 from gateway.providers.said import Answered, Fenced
 from gateway.store.attempts import Decided, Job, Verdict, arm, job
@@ -180,12 +181,22 @@ def _text(outcome: Outcome) -> str:
     return TEXT_UNAVAILABLE
 
 
+def _heed(desk: Desk, provider: str, said: Answered) -> None:
+    """Send a provider no orders for as long as it asked, with its 429 or 503; every replica hears that for itself."""
+    kept, now = said.exchange, desk.clock()
+    rest = None if kept is None else rest_ms(kept.status, kept.retry_after, now=now)
+    if rest is not None:
+        desk.conditions.asked_to_rest(provider, rest, now=now)
+        log.info("provider_rests", provider=provider, seconds=rest / 1000)
+
+
 def _note(desk: Desk, work: Job, said: Answered, *, decided: Decided) -> None:
     """Count and log a stored outcome, and remember what it says about the provider."""
     attempt, outcome = work.attempt, said.outcome
     desk.metrics.attempt_decided(attempt.provider, outcome)
     if isinstance(outcome, Rejected):
         desk.conditions.refused(attempt.provider, attempt.provider_service, outcome.kind, now=desk.clock())
+    _heed(desk, attempt.provider, said)
     log.info(
         "attempt_decided",
         order_id=attempt.order_id,

@@ -8,6 +8,7 @@ value.
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Final, Protocol, TypeVar
 
@@ -31,6 +32,7 @@ from gateway.core.messages import (
 )
 from gateway.core.outcome import Evidence, NotSent, Rejected, Unknown, classify_add
 from gateway.core.requests import write_request
+from gateway.core.retry_after import rest_ms
 from gateway.providers.breaker import Breaker, BreakerState
 from gateway.providers.limits import HOUSE, Gate, NoTurn, Pacer
 from gateway.providers.retry import Budget, retry_read
@@ -87,6 +89,7 @@ class ProviderClient:
         self._breakers = {kind: Breaker(_jitter) for kind in (ORDERS, READS)}
         for kind in self._breakers:
             observer.breaker_is(upstream.name, kind, BreakerState.CLOSED)
+        self._rests_until = 0.0  # by the clock that never jumps: so long it asked for no reads
         self._under_way: set[asyncio.Task[Evidence]] = set()  # reads that go on though nobody may wait for them
 
     async def aclose(self) -> None:
@@ -103,14 +106,18 @@ class ProviderClient:
 
     @property
     def reads_tripped(self) -> bool:
-        """Whether reads had better not be made: from here the provider is not reached."""
-        return self._breakers[READS].tripped
+        """Whether reads had better not be made: from here the provider is not reached, or it asked to be left alone."""
+        return self._breakers[READS].tripped or self._resting
+
+    @property
+    def _resting(self) -> bool:
+        return time.monotonic() < self._rests_until
 
     async def probe(self) -> None:
         """Ask for the balance if a breaker's time is over: a call that moves nothing says whether others may follow."""
         clock = asyncio.get_running_loop().time
         due = {kind: breaker for kind, breaker in self._breakers.items() if breaker.due(clock())}
-        if not due:
+        if not due or self._resting:
             return
         good = False
         try:
@@ -200,6 +207,7 @@ class ProviderClient:
             said: Reply | Unreadable | Failed = Failed(why=str(error), sent=False)
         else:
             self._judge(READS, evidence)
+            self._heed(evidence)
             # A long list takes a tenth of a second to read; nobody else waits for that.
             long = len(evidence.body) > _LONG_BYTES
             said = await asyncio.to_thread(self._said, request, evidence) if long else self._said(request, evidence)
@@ -245,7 +253,7 @@ class ProviderClient:
             where = f"redirected to {evidence.location}: configure that address"
             return Failed(why=f"HTTP {evidence.status}, {where}", sent=True)
         if evidence.status in _BUSY or evidence.status >= _SERVER_ERRORS:
-            return Failed(why=f"HTTP {evidence.status}", sent=True, passing=True)
+            return Failed(why=f"HTTP {evidence.status}", sent=True, passing=not self._resting)
         said = read_reply(request, evidence.body, self.upstream.dialect)
         if evidence.status >= _CLIENT_ERRORS and not isinstance(said, ErrorReply):
             return Failed(why=f"HTTP {evidence.status}", sent=True)
@@ -296,10 +304,17 @@ class ProviderClient:
         if breaker.state is not before:
             self._observer.breaker_is(self.upstream.name, kind, breaker.state)
 
+    def _heed(self, evidence: Evidence) -> None:
+        """Leave the provider's reads alone for as long as it says; what it says to an order is the dispatcher's."""
+        rest = rest_ms(evidence.status, evidence.retry_after, now=time.time_ns() // 1_000_000)
+        if rest is not None:
+            self._rests_until = time.monotonic() + rest / 1000
+
     def _refused(self, request: Request) -> Failed:
-        """The answer in place of a call that an open breaker spares the provider."""
+        """The answer in place of a call that is spared a provider whose breaker is open, or that rests."""
         self._observer.upstream_call(self.upstream.name, action_of(request), ErrorType.POLICY_SPARED, seconds=0.0)
-        return Failed(why="it failed again and again; the breaker is open", sent=False)
+        why = "it asked to be left alone" if self._resting else "it failed again and again; the breaker is open"
+        return Failed(why=why, sent=False)
 
     def _count(self, action: Action, error: ErrorType | None, began: float) -> None:
         seconds = asyncio.get_running_loop().time() - began

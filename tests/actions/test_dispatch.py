@@ -248,5 +248,24 @@ async def test_failing_provider_is_passed_by_where_there_is_another_and_used_whe
         assert not desk.condition("panel-a").tripped  # it answered
 
 
+async def test_order_in_doubt_whose_panel_asks_for_rest_is_the_last_for_a_while(
+    cut_books: CutBooks, alpha: User, tmp_path: Path
+) -> None:
+    """A 503 may have been processed, so it is in doubt; the next order goes elsewhere until the time is over."""
+    async with (
+        misdoer(whole(b"{}", b"503 Service Unavailable", b"\r\nRetry-After: 60")) as a,
+        misdoer(whole(GOOD)) as b,
+        desk_at(cut_books, tmp_path, a.url, b=b.url) as desk,
+    ):
+        routes = (make_planned(), make_planned("panel-b"))
+        first = await planned(cut_books, alpha, routes=routes)
+        assert (await dispatch(desk, first)).state is OrderState.UNKNOWN
+        assert desk.conditions.held_until("panel-a") == desk.clock() + 60_000
+        assert await dispatch(desk, await planned(cut_books, alpha, 100_002, routes=routes)) == Result(
+            OrderState.ACTIVE
+        )
+        assert _heard(a, b) == (1, 1)
+
+
 def _heard(*panels: Misdoer) -> tuple[int, ...]:
     return tuple(len(panel.heard) for panel in panels)

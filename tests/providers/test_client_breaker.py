@@ -1,6 +1,7 @@
 """The client spares a provider that fails: reads at once, orders where there is another; a balance opens it again."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -120,3 +121,34 @@ async def test_arming_that_fails_says_nothing_of_the_provider() -> None:
             await place(client, broken)
             await place(client, no)
         assert not client.tripped
+
+
+@pytest.mark.parametrize("status", [b"429 Too Many Requests", b"503 Service Unavailable"])
+async def test_read_that_is_told_to_wait_is_not_made_until_then(status: bytes) -> None:
+    """Neither again at once nor by the next job, nor to try a breaker; then it is, and orders went on meanwhile."""
+    panel = Switched(whole(b"{}", status, b"\r\nRetry-After: 100"), whole(BALANCE))
+    async with misdoer(panel) as there:
+        client = Client(there.url)
+        said = await client.ask(BalanceRequest())
+        assert isinstance(said, Failed)
+        assert (said.passing, client.reads_tripped, client.tripped) == (False, True, False)
+        wait_over(client, READS)
+        await client.probe()
+        spared = await client.ask(ServicesRequest())
+        assert isinstance(spared, Failed)
+        assert (spared.sent, spared.why) == (False, "it asked to be left alone")
+        assert len(there.heard) == 1
+        panel.good = True
+        assert 95 < client._rests_until - time.monotonic() <= 100
+        client._rests_until = 0.0  # a hundred seconds later
+        assert await client.ask(BalanceRequest()) == BalanceReply("5", "USD")
+        await client.aclose()
+
+
+async def test_read_that_is_not_told_for_how_long_is_made_again_at_once() -> None:
+    """As any that may pass."""
+    async with misdoer(whole(b"{}", b"429 Too Many Requests", b"\r\nRetry-After: soon")) as there:
+        client = Client(there.url)
+        assert isinstance(await client.ask(BalanceRequest()), Failed)
+        assert (len(there.heard), client.reads_tripped) == (3, False)
+        await client.aclose()
