@@ -3,6 +3,7 @@
 import rich_click as click
 
 from gateway import __version__
+from gateway.cli.backup import backup, restore
 from gateway.cli.catalogue import catalogue
 from gateway.cli.config import config
 from gateway.cli.demo import demo
@@ -14,6 +15,7 @@ from gateway.cli.migrate import migrate
 from gateway.cli.order import order
 from gateway.cli.panel import panel
 from gateway.cli.provider import provider
+from gateway.cli.reconcile import reconcile
 from gateway.cli.serve import serve
 from gateway.cli.unknown import unknown
 from gateway.cli.user import user
@@ -25,7 +27,7 @@ def main() -> None:
     """A gateway between panels: one endpoint, one key, one prepaid balance in front of many upstream panels."""
 
 
-_BOOKS = (catalogue, user, key, order, unknown, ledger, events, migrate)
+_BOOKS = (catalogue, user, key, order, unknown, ledger, events, migrate, backup, restore, reconcile)
 for _command in (serve, demo, healthcheck, *_BOOKS, config, provider, panel):
     main.add_command(_command)
 

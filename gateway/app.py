@@ -49,6 +49,7 @@ from gateway.store.ids import GAP_MAX, IdBlock
 from gateway.store.outbox import want_events
 from gateway.store.owners import leave
 from gateway.store.polls import recall
+from gateway.store.safety import recognise
 from gateway.store.spool import Spool
 from gateway.store.store import open_store
 from gateway.store.users import users_elsewhere
@@ -181,6 +182,8 @@ class Gateway:
         degraded = [self._cache.trouble] if self._cache.trouble else []
         if not self.desk.placing:
             degraded.append("no order is taken: the books break an invariant, see the log")
+        if self.desk.safe_mode:
+            degraded.append(f"safe mode, nothing is placed until `gateway reconcile`: {self.desk.safe_mode}")
         return Standing(starting=self._starting, obstacles=tuple(self.obstacles()), degraded=tuple(degraded))
 
     async def start(self) -> None:
@@ -207,6 +210,7 @@ class Gateway:
         self._starting = "taking up what a process before left"
         await keep_time(self.desk)
         await self.store.run(partial(recall, now=self._clock()))
+        await self.store.run(partial(recognise, actor=self.desk.owner, now=self._clock()))
         await self._check_currency()
         await self._check_providers()
         await self.store.run(partial(want_events, wanted=self._webhook is not None))

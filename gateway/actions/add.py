@@ -264,7 +264,7 @@ def _obstacle(desk: Desk) -> ErrorType | None:
     """Why no order at all is taken now."""
     if desk.snapshot is None:
         return ErrorType.GATEWAY_STARTING
-    if not desk.placing or desk.unfenced:
+    if not desk.placing or desk.unfenced or desk.safe_mode:
         return ErrorType.POLICY_STOPPED
     return ErrorType.POLICY_BUSY if desk.at_work >= DISPATCHES_MAX else None
 

@@ -7,8 +7,10 @@ from typing import Final
 import structlog
 
 from gateway.actions.desk import Desk
+from gateway.actions.spent import note_error
 from gateway.actions.status import order_id
-from gateway.core.errors import TEXT_INCORRECT_ORDER, TEXT_NOT_CANCELABLE
+from gateway.core.error_type import ErrorType
+from gateway.core.errors import TEXT_INCORRECT_ORDER, TEXT_NOT_CANCELABLE, TEXT_UNAVAILABLE
 from gateway.core.messages import CancelReply, CancelRequest, ErrorReply, MultiCancelReply, MultiCancelRequest
 from gateway.core.user import User
 from gateway.providers.limits import HOUSE
@@ -23,6 +25,9 @@ LOOK_AFTER_MS: Final = 30_000
 
 async def cancel(desk: Desk, user: User, request: CancelRequest) -> CancelReply | ErrorReply:
     """Ask for one order to be canceled."""
+    if desk.safe_mode:
+        note_error(ErrorType.POLICY_STOPPED)
+        return ErrorReply(error=TEXT_UNAVAILABLE)
     number = order_id(request.order)
     if not number or number not in await desk.store.read(partial(show, user.id, [number])):
         return ErrorReply(error=TEXT_INCORRECT_ORDER)

@@ -71,6 +71,9 @@ class Desk:
         self.unanswered: dict[tuple[int, str], asyncio.Task[None]] = {}
         self.leaving = False  # a stop was asked for: callers are told to come again on another connection
         self.placing = True  # False stops new orders, not reads
+        # Why nothing is placed, asked for or settled although the books can be written: they were put back.
+        self.safe_mode = ""
+        self.by_hand_until = 0  # ms: doubt that came up before is left to a person
         self.unfenced = ""  # why a request cannot be stopped before its first byte; then nothing is sent at all
         self._tasks: set[asyncio.Task[Any]] = set()
 

@@ -91,7 +91,7 @@ async def _dispatch(desk: Desk, attempt: Attempt, known: Job | None) -> Result:
 async def _send(desk: Desk, work: Job) -> Answered | None:
     """Hand one attempt to its provider; ``None`` when it is not ours to send, or nothing may be sent at all."""
     attempt = work.attempt
-    if desk.unfenced:
+    if desk.unfenced or desk.safe_mode:
         return None
     client = desk.providers.get(attempt.provider)
     if client is None:

@@ -5,8 +5,10 @@ from functools import partial
 from typing import Final
 
 from gateway.actions.desk import Desk
+from gateway.actions.spent import note_error
 from gateway.actions.status import order_id
-from gateway.core.errors import TEXT_NOT_REFILLABLE, TEXT_REFILL_NOT_FOUND
+from gateway.core.error_type import ErrorType
+from gateway.core.errors import TEXT_NOT_REFILLABLE, TEXT_REFILL_NOT_FOUND, TEXT_UNAVAILABLE
 from gateway.core.messages import (
     ErrorReply,
     MultiRefillReply,
@@ -36,6 +38,9 @@ async def refill(desk: Desk, user: User, request: RefillRequest) -> RefillReply 
     A clear refusal of the panel is an error; an unclear outcome is a refill that is pending: it may have been taken,
     so it is neither asked again nor denied.
     """
+    if desk.safe_mode:
+        note_error(ErrorType.POLICY_STOPPED)
+        return ErrorReply(error=TEXT_UNAVAILABLE)
     number = order_id(request.order)
     task = None
     if number:

@@ -88,7 +88,9 @@ class Resolver:
         self._memories: dict[str, _Memory] = {}
 
     async def run(self, provider: str) -> None:
-        """Do what is due about a provider's doubts."""
+        """Do what is due about a provider's doubts; nothing in safe mode, where what panels show may be anybody's."""
+        if self._desk.safe_mode:
+            return
         memory = self._memories.setdefault(provider, _Memory())
         doubts = await self._desk.store.read(partial(open_doubts, provider))
         unknown = [each for each in doubts if each.attempt.state is AttemptState.UNKNOWN]
@@ -103,7 +105,7 @@ class Resolver:
         rules = self._desk.unknown_rules[provider]
         await self._end_quarantines(provider, memory, unknown)
         if rules.refund_after_hours is not None:
-            await self._give_back(provider, rules)
+            await self._give_back(provider, rules, unknown)
         if rules.probe == "id_window" and any(ripe(each) for each in unknown):
             await self._look(provider, memory, rules)
 
@@ -176,14 +178,21 @@ class Resolver:
                 end = partial(end_quarantine, each.attempt, ms=int(seconds * 1000), actor=desk.owner, now=desk.clock())
                 await desk.store.run(end)
 
-    async def _give_back(self, provider: str, rules: UnknownRules) -> None:
+    def _by_hand(self, doubt: OpenDoubt) -> bool:
+        """Whether a doubt is from before the books were put back: only a person tells it from what they do not know."""
+        return doubt.sending_at <= self._desk.by_hand_until
+
+    async def _give_back(self, provider: str, rules: UnknownRules, unknown: Sequence[OpenDoubt]) -> None:
         """Refund users who have waited long enough, as far as the cap bears it."""
         desk = self._desk
         assert rules.refund_after_hours is not None, "asked before"
         hours = float(rules.refund_after_hours)
         cap = to_units_up(rules.cap_in(desk.currency), scale_of(desk.currency))
         word = Word(actor=desk.owner, reason=f"nobody could tell for {hours:g} h")
+        left = {each.attempt.id for each in unknown if self._by_hand(each)}
         for attempt in await desk.store.read(partial(due_back, provider, ms=int(hours * 3_600_000))):
+            if attempt.id in left:
+                continue
             given = partial(give_back_by_rule, attempt, word, cap=cap, now=desk.clock())
             if await desk.store.run(given):
                 desk.metrics.doubt_refunded(provider)
@@ -248,7 +257,7 @@ class Resolver:
         looks = [self._look_of(each, view, judged) for each in judged.settled.verdicts]
         await desk.store.run(partial(keep_looks, [each for each in looks if each is not None], now=desk.clock()))
         for verdict in judged.settled.verdicts:
-            if not isinstance(verdict, Leave):
+            if not isinstance(verdict, Leave) and not self._by_hand(judged.doubts[verdict.attempt]):
                 await self._settle(judged.doubts[verdict.attempt], verdict)
 
     def _look_of(self, verdict: Verdict, view: View, judged: Judged) -> Look | None:

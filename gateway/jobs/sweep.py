@@ -8,6 +8,7 @@ import structlog
 
 from gateway.actions.desk import Desk
 from gateway.actions.dispatch import dispatch
+from gateway.actions.safe_mode import keep_safe
 from gateway.actions.shared_clock import SharedClock
 from gateway.actions.verdict import replay
 from gateway.store.owners import beat, doubt, left_planned, stale, take_over
@@ -30,8 +31,9 @@ async def sweep(desk: Desk) -> None:
     if heard < desk.beaten_at and not quiet and not desk.unfenced:
         _stop_sending(desk, heard)
     desk.beaten_at = now
+    await keep_safe(desk)
     await replay(desk)
-    if not desk.unfenced:  # Otherwise they are left to a process that can send them.
+    if not desk.unfenced and not desk.safe_mode:  # Otherwise they are left to a process that can send them.
         await _take_up(desk, now=now, quiet=quiet)
     if quiet:
         return

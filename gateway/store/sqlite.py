@@ -124,7 +124,7 @@ class SqliteStore:
 
     async def migrate(self) -> int:
         """Bring the schema to this program's in one transaction; answers how many ran; raises SchemaError."""
-        return await asyncio.to_thread(_migrate, self._path)
+        return await asyncio.to_thread(migrate_file, self._path)
 
     async def run(self, command: Command[T]) -> T:
         """Run a command in the next commit; see :class:`gateway.store.engine.Store`."""
@@ -264,12 +264,7 @@ class SqliteStore:
         return rows
 
     def _execute(self, connection: sqlite3.Connection, query: Query) -> Sequence[Row]:
-        """Execute one statement: the one place where this store does so for a command."""
-        params = query.params
-        for name, value in params.items():
-            if isinstance(value, (list, tuple)):
-                params = {**params, name: json.dumps(value)}
-        return connection.execute(self._statements[query.name].text, params).fetchall()
+        return execute(connection, self._statements, query)
 
     def _reopen(self) -> sqlite3.Connection:
         self.counts.reopened += 1
@@ -280,6 +275,15 @@ class SqliteStore:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+
+
+def execute(connection: sqlite3.Connection, statements: Mapping[str, Statement], query: Query) -> Sequence[Row]:
+    """Execute one statement of a command: the one place where that is done on SQLite."""
+    params = query.params
+    for name, value in params.items():
+        if isinstance(value, (list, tuple)):
+            params = {**params, name: json.dumps(value)}
+    return connection.execute(statements[query.name].text, params).fetchall()
 
 
 def _deliver(batch: list[_Waiting]) -> None:
@@ -293,8 +297,8 @@ def _deliver(batch: list[_Waiting]) -> None:
             one.future.set_result(one.result)
 
 
-def _migrate(path: Path) -> int:
-    """Run what is due in one transaction, alone on the file."""
+def migrate_file(path: Path) -> int:
+    """Run what is due in one transaction, alone on the file; answers how many; raises SchemaError, StoreUnavailable."""
     try:
         connection = open_file(path)
     except (OSError, sqlite3.Error) as error:

@@ -36,6 +36,8 @@ NOT_FOR_A_USERS_EYES: Final = {
     "refill_newest": "asked under the lock of an order whose user was compared",
     "orders_count_by_state": "sums for the operator",
     "orders_in_doubt": "sums for the operator",
+    "orders_since": "a count, of which numbers to skip follow",
+    "restored_figures": "sums for the operator",
     "verify_totals": "counts for the operator's verification of the books",
     "verify_orders_slice": "as verify_totals",
     "verify_orders": "as verify_totals",
