@@ -1,6 +1,6 @@
 # What one types here. Everything that lasts longer than a line stands in a script; .ci/run runs the same checks.
 .DEFAULT_GOAL := help
-.PHONY: help metrics storm demo run test lint types machine races start-large rolling coverage-core chart-readme bench crash crash-sweep crash-mutants faults-pgbouncer faults-strace lock clean
+.PHONY: help explore metrics storm demo run test lint types machine races start-large rolling coverage-core chart-readme bench crash crash-sweep crash-mutants faults-pgbouncer faults-strace lock clean
 
 BIN := .venv/bin
 
@@ -33,6 +33,10 @@ types: ## mypy, strict, over gateway, tests and bench
 machine: ## 5 000 walks of 40 steps through the life of orders, beside a model; DATABASE=postgresql for the other one
 	@./setup.sh dev
 	@$(BIN)/python -m tests.machine $(or $(DATABASE),sqlite) $(or $(WALKS),5000)
+
+explore: ## twenty thousand requests made up from openapi.json, to a running gateway; REQUESTS=n for as many
+	@./setup.sh dev
+	@$(BIN)/python -m tests.explore $(or $(REQUESTS),20000)
 
 races: ## ten thousand adds over three processes on both databases, for money that is enough for a third
 	@./setup.sh dev
