@@ -57,7 +57,10 @@ def list_all(*, as_json: bool, **wanted: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Everything as one JSON object; amounts in units.")
 @command
 def show(number: int, *, as_json: bool) -> None:
-    """The life of an order: what was asked, the price, the routes, each attempt, money, polls, refills, events."""
+    """The life of an order: what was asked, the price, the routes, each attempt, money, polls, refills, events.
+
+    Of a subscription also the orders that its panel made for it.
+    """
     life = in_books(lambda store: store.read_at_length(partial(life_of, number)))
     if as_json:
         click.echo(msgspec.json.encode(life))
@@ -168,6 +171,13 @@ def _after(life: Life) -> list[str]:
         misses = f", nothing heard {life.poll.misses} times in a row" if life.poll.misses else ""
         lines += ["", f"polled     {life.poll.provider} is asked about {life.poll.upstream_order} next at"]
         lines[-1] += f" {shown(life.poll.due_at)}{misses}"
+    if life.children:
+        lines += ["", "made by its panel"]
+    for child in life.children:
+        heard = f"{child.status}, charge {child.charge or 'not known'}" if child.status else "nothing heard of it yet"
+        misses = f", nothing heard {child.misses} times in a row" if child.misses else ""
+        following = f"asked about next at {shown(child.due_at)}" if child.due_at is not None else "asked about no more"
+        lines.append(f"  {child.provider}/{child.upstream_order}  {heard}, {following}{misses}")
     if life.refills:
         lines += ["", "refills"]
     for each in life.refills:

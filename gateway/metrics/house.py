@@ -43,7 +43,7 @@ CACHE_OPERATIONS: Final = ("get", "put", "take", "digest", OTHER)
 # The invariants of the books, as store/verify.py names them; a test holds the two against each other.
 INVARIANTS: Final = (
     *("balance", "below", "held", "paid", "hold", "accepted", "failed", "captured", "somewhere", "refunds"),
-    *("refunded", "currency", "kind", "order", "cost"),
+    *("refunded", "currency", "kind", "order", "cost", "child"),
 )
 RELOADS: Final = ("ok", "failed")
 

@@ -82,6 +82,17 @@ class RefillTold(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: int
 
 
+class ChildTold(msgspec.Struct, frozen=True, kw_only=True):
+    """An order that its panel made for it."""
+
+    provider: str
+    upstream_order: str
+    status: str | None
+    charge: str | None  # in the provider's currency
+    misses: int
+    due_at: int | None
+
+
 class OrderTold(msgspec.Struct, frozen=True, kw_only=True):
     """An order's own row."""
 
@@ -122,6 +133,7 @@ class Life(msgspec.Struct, frozen=True, kw_only=True):
     attempts: tuple[AttemptTold, ...]
     transfers: tuple[Moved, ...]
     poll: PollTold | None
+    children: tuple[ChildTold, ...]
     refills: tuple[RefillTold, ...]
     events: tuple[Event, ...]
 
@@ -160,6 +172,7 @@ def life_of(order_id: int) -> Steps[Life]:
     attempts = yield Query("history_attempts", {"id": order_id})
     transfers = yield Query("history_transfers", {"id": order_id})
     polls = yield Query("history_poll", {"id": order_id})
+    children = yield Query("history_children", {"id": order_id})
     refills = yield Query("history_refills", {"id": order_id})
     events = yield Query("history_events", {"id": order_id, "limit": EVENTS_MAX})
     return Life(
@@ -167,6 +180,7 @@ def life_of(order_id: int) -> Steps[Life]:
         attempts=tuple(_attempt(row) for row in attempts),
         transfers=tuple(_as(Moved, row) for row in transfers),
         poll=_as(PollTold, polls[0]) if polls else None,
+        children=tuple(_as(ChildTold, row) for row in children),
         refills=tuple(_as(RefillTold, row) for row in refills),
         events=tuple(_as(Event, row) for row in events),
     )

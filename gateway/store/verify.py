@@ -1,8 +1,8 @@
 """The verification of the books: every invariant of money and orders, over all of them or over what moved lately.
 
-The invariants stand as SQL in verify.sql (I1 to I8 of RELIABILITY.md section 1.11, and six more); here is the walk, in
-slices, so that memory stays flat and progress can be told. It is to be run by `read_at_length`: on one snapshot, beside
-the writer, so books in use look as still as books at rest. It repairs nothing; people do, knowing what happened.
+The invariants stand as SQL in verify.sql (I1 to I8 of RELIABILITY.md section 1.11, and seven more); here is the walk,
+in slices, so that memory stays flat and progress can be told. It is to be run by `read_at_length`: on one snapshot,
+beside the writer, so books in use look as still as books at rest. It repairs nothing; people do, knowing what happened.
 
 What moved lately is found by ids: a transfer's and an event's rise with time, so the first of a day is found by halving
 and no index on times is paid for with every write. Orders and accounts that were touched are then checked whole, from
@@ -45,6 +45,7 @@ class Invariant(StrEnum):
     KIND = "kind"
     ORDER = "order"
     COST = "cost"
+    CHILD = "child"
 
 
 # In a sentence each; the numbers are those of RELIABILITY.md.
@@ -64,6 +65,7 @@ MEANING: Final[Mapping[Invariant, str]] = {
     Invariant.KIND: "a transfer's key, order and ends fit its kind",
     Invariant.ORDER: "a transfer's order exists",
     Invariant.COST: "only what was accepted costs us anything",
+    Invariant.CHILD: "what a panel made belongs to an order that it has, and is none itself",
 }
 
 
@@ -244,6 +246,10 @@ def _orders(book: _Book, ids: list[int]) -> Steps[None]:
             listed = ", ".join(f"{each['id']} {each['kind']} {each['tx_key']}" for each in own)
             told[Invariant.KIND] = f"{row['misfits']} of its transfers do not fit: {listed}"
         _note(book, row, where, told=told)
+    for row in (yield Query("verify_children", {"ids": ids})):
+        what = f"{row['provider']} made {row['upstream_order']} for it"
+        taken = f", which is order {row['taken_by']}" if row["taken_by"] is not None else ", and does not have it"
+        book.broken(Invariant.CHILD, f"order {row['order_id']}", what + taken)
 
 
 def _note(book: _Book, row: Row, where: str, *, told: Mapping[Invariant, str]) -> None:

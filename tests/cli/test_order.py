@@ -96,3 +96,23 @@ async def test_list_finds_orders(told: Told) -> None:
     assert told.orders[0] not in await told("list", "--state", "failed")
     assert told.orders[0] in await told("list", "--user", "alpha", "--since", "1h")
     assert "there is no order 7" in await told("show", "7", code=1)
+
+
+async def test_subscription_is_shown_with_what_its_panel_made(tmp_path: Path) -> None:
+    """Each order for a post, with its last word and what it costs."""
+    fields = {"username": "someone", "min": "20", "max": "20", "posts": "1", "old_posts": "1", "delay": "0"}
+    async with (
+        simulated_panel(tmp_path, "panel-a") as panel,
+        running_house(house_settings(tmp_path, a=panel.url)) as house,
+    ):
+        await on_sale(house)
+        call = await house.user()
+        row = next(row for row in await call("services") if row["type"] == "Subscriptions")
+        order = (await call("add", service=str(row["service"]), **fields))["order"]
+        await status_of(call, order, "Completed")
+    shown = await Told(tmp_path, [])("show", order)
+    made = [line.strip() for line in shown.partition("made by its panel\n")[2].splitlines()[:2]]
+    assert all("charge 0.012, asked about next at" in line for line in made), shown
+    assert [line.partition("  ")[0] for line in made] == ["panel-a/2", "panel-a/3"]
+    life = json.loads(await Told(tmp_path, [])("show", order, "--json"))
+    assert [(each["upstream_order"], each["charge"]) for each in life["children"]] == [("2", "0.012"), ("3", "0.012")]

@@ -37,6 +37,7 @@ async def test_life_tells_everything_about_an_order(store: Store, alpha: User) -
     assert life.events[0].reason == "panel-c/9: provider is switched off"
     assert all(each.actor for each in life.events)
     assert life.refills == ()
+    assert life.children == ()
 
 
 async def test_unknown_order_is_refused(store: Store) -> None:

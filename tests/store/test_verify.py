@@ -69,6 +69,8 @@ INSERT: Final = (
     "INSERT INTO transfers(tx_key, kind, order_id, source_id, dest_id, currency, amount, created_at) VALUES({}, 0)"
 )
 
+CHILD: Final = "INSERT INTO children(order_id, provider, upstream_order, created_at) VALUES({}, 'panel-a', '{}', 0)"
+
 
 COST_WAY: Final = "from provider:panel-a:EUR to cost:panel-a:EUR"
 KIND: Final = "kind: order 100001: {} of its transfers do not fit: {}"
@@ -187,6 +189,14 @@ CASES: Final[dict[str, tuple[list[str], list[str]]]] = {
     "cost": (
         [INSERT.format(f"'cost:100003:0', 'cost', 100003, {SPENT}, {COST}, 'EUR', 7")],
         ["cost: order 100003: failed, 1 costs, no accepted attempt"],
+    ),
+    "child of an order that its panel does not have": (
+        [CHILD.format(100003, "77")],
+        ["child: order 100003: panel-a made 77 for it, and does not have it"],
+    ),
+    "child that is an order": (
+        [CHILD.format(100001, "78"), CHILD.format(100001, "up-100004")],
+        ["child: order 100001: panel-a made up-100004 for it, which is order 100004"],
     ),
 }
 

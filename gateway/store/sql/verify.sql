@@ -130,6 +130,14 @@ WHERE bad_paid + bad_hold + bad_accepted + bad_failed + bad_captured + bad_refun
   + bad_kind > 0
 ORDER BY id
 
+-- name: verify_children
+-- What a panel is said to have made for an order that it does not have, or that is an order itself.
+SELECT c.order_id, c.provider, c.upstream_order, t.order_id AS taken_by
+FROM children c LEFT JOIN attempts t ON t.provider = c.provider AND t.upstream_order = c.upstream_order
+  LEFT JOIN attempts a ON a.order_id = c.order_id AND a.provider = c.provider AND a.state = 'accepted'
+WHERE c.order_id {ANY:ids} AND (t.id IS NOT NULL OR a.id IS NULL)
+ORDER BY c.id
+
 -- name: verify_misfits
 -- The transfers of one order, to name the one that does not fit.
 SELECT id, tx_key, kind, amount, currency FROM transfers WHERE order_id = :order_id ORDER BY id
