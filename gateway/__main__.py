@@ -7,6 +7,7 @@ from gateway.cli.backup import backup, restore
 from gateway.cli.catalogue import catalogue
 from gateway.cli.config import config
 from gateway.cli.demo import demo
+from gateway.cli.errors import errors
 from gateway.cli.events import events
 from gateway.cli.healthcheck import healthcheck
 from gateway.cli.key import key
@@ -27,7 +28,7 @@ def main() -> None:
     """A gateway between panels: one endpoint, one key, one prepaid balance in front of many upstream panels."""
 
 
-_BOOKS = (catalogue, user, key, order, unknown, ledger, events, migrate, backup, restore, reconcile)
+_BOOKS = (catalogue, user, key, order, unknown, ledger, errors, events, migrate, backup, restore, reconcile)
 for _command in (serve, demo, healthcheck, *_BOOKS, config, provider, panel):
     main.add_command(_command)
 

@@ -9,7 +9,6 @@ from decimal import Decimal
 from functools import partial
 from typing import Final
 
-import msgspec
 import structlog
 
 from gateway.actions.authenticate import KeyRing
@@ -26,10 +25,12 @@ from gateway.jobs.clockwork import every
 from gateway.jobs.crew import Crew
 from gateway.jobs.figures import Ledger, figures
 from gateway.jobs.lag import PAUSE_SECONDS, feel_lag
+from gateway.jobs.pace import Pace as Pace  # noqa: PLC0414 - whoever makes a Gateway sets its pace
 from gateway.jobs.publish import Publisher
 from gateway.jobs.reconcile import brakes
 from gateway.jobs.reload import Reload
 from gateway.jobs.sweep import keep_time, sweep
+from gateway.jobs.texts import Texts
 from gateway.jobs.verify import Verification
 from gateway.logs import strike_also
 from gateway.metrics import Metrics
@@ -65,17 +66,6 @@ log = structlog.get_logger(__name__)
 # Three sweeps that could not write their sign of life: the books are away.
 BOOKS_SILENT_MS: Final = 15_000
 LISTENER_STOP_SECONDS: Final = 10.0
-
-
-class Pace(msgspec.Struct, frozen=True, kw_only=True):
-    """How often what has no schedule of its own is done, in seconds."""
-
-    sweep: float = 5.0
-    figures: float = 10.0
-    balances: float = 60.0
-    reconcile: float = 5.0
-    verify: float = 3600.0
-    verify_stopped: float = 60.0  # also from the start to the first verification of all the books
 
 
 class WrongCurrency(GatewayError):
@@ -130,6 +120,7 @@ class Gateway:
         self._resolver = Resolver(self.desk)
         self._crew = Crew(self.desk, self._shelves, self._resolver, every_seconds=(pace.reconcile, pace.balances))
         self.reload = Reload(settings.path, settings.hash, environ=environ, apply=self._apply, metrics=self.metrics)
+        self._texts = Texts(self.desk)
         self._jobs: list[asyncio.Task[None]] = []
         self._draining = False
         self._starting = "not begun"  # what the start is at; empty once it is over
@@ -218,6 +209,7 @@ class Gateway:
         self._tell_open_files()
         await self._verification.at_start()
         await self._shelves.warm()
+        await self._texts.run()
         self._prepare_spool()
         await sweep(self.desk)
         await self.listener.start()
@@ -299,6 +291,7 @@ class Gateway:
         left = await self.desk.drain(environment.drain_seconds)
         try:
             await self._resolver.close()
+            await self._texts.bring()
             await self.store.run(partial(leave, self.desk.owner))
         except StoreError as error:
             log.warning("left_without_a_word", error=str(error))
@@ -344,6 +337,7 @@ class Gateway:
         for name, client in before.clients.items():
             if roster.clients[name] is not client:
                 self._jobs.append(asyncio.create_task(_retire(client), name=f"retire:{name}"))
+        self._texts.teach()
         self._crew.post(roster.refresh_seconds, anew=anew)
         for name in gone:
             log.warning(
@@ -357,6 +351,7 @@ class Gateway:
         desk, rate = self.desk, self._pace
         self._every(lambda: rate.sweep, lambda: sweep(desk), "sweep")
         self._every(lambda: rate.figures, lambda: figures(desk), "figures")
+        self._every(lambda: rate.texts, self._texts.run, "texts")
         self._every(lambda: rate.reconcile, lambda: brakes(desk), "brakes")
         self._every(self._verification.pause, self._verification.run, "verify")
         if self._webhook is not None:

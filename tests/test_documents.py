@@ -8,9 +8,10 @@ import msgspec
 from gateway.core import errors
 from gateway.core.dialects import ProviderDialect
 from gateway.core.messages import Action, StatusWord
-from gateway.core.rejections import RejectKind
+from gateway.core.rejections import TEXTS, VAGUE, RejectKind
 from gateway.core.service import TYPES
 from gateway.settings.load import load_file
+from gateway.store.texts import TEXTS_MAX
 from gateway.web.apipage.sections import billed
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -45,6 +46,16 @@ def test_guide_has_every_field_of_a_dialect_and_every_meaning() -> None:
         assert f"`dialect.{field.name}" in ADDING or f"dialect.{field.name}`" in ADDING, field.name
     for kind in RejectKind:
         assert f"`{kind}`" in ADDING
+
+
+def test_page_of_errors_has_the_whole_catalogue() -> None:
+    """Every meaning with its texts in their order, the words that prove nothing, and the limit of rows."""
+    page = (DOCS / "errors.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", page, re.MULTILINE))
+    assert rows == {kind.value: ", ".join(texts) for kind, texts in TEXTS}
+    assert list(rows) == [kind.value for kind, _ in TEXTS]
+    assert f"These words do: {', '.join(VAGUE)}." in page
+    assert f"at most {TEXTS_MAX} rows" in page
 
 
 def test_examples_of_the_guide_are_files_that_can_be_used(tmp_path: Path) -> None:

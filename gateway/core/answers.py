@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final, assert_never
 
 from gateway.core.dialects import STANDARD_PROVIDER, ProviderDialect
-from gateway.core.lenient import Json, NotJson, find_error_text, parse_json
+from gateway.core.lenient import FAILED, Json, NotJson, find_error_text, parse_json
 from gateway.core.messages import (
     AddReply,
     AddRequest,
@@ -73,6 +73,13 @@ _NAMES: Final = {
     "balance": ("balance", "balancef", "amount", "funds"),
 }
 _WRAPPERS: Final = ("data", "result", "value", "orders", "refills", "response")
+
+# What an error is called that came without words; no panel said so.
+NO_STATUS: Final = "no status"
+NO_REFILL: Final = "no refill"
+NO_ANSWER: Final = "no answer"
+REFUSED: Final = "refused"
+OUR_WORDS: Final = frozenset({NO_STATUS, NO_REFILL, NO_ANSWER, REFUSED, FAILED})
 
 # The words of PROTOCOL.md section 4, folded: lower case, `_` and `-` as spaces.
 _WORDS: Final = {
@@ -241,7 +248,7 @@ def _of_another(order: str, row: dict[str, Json], dialect: ProviderDialect) -> b
 
 
 def _status_or_error(order: str, value: Json, dialect: ProviderDialect) -> StatusReply | ErrorReply:
-    return _status(order, value, dialect) or ErrorReply(find_error_text(value) or "no status")
+    return _status(order, value, dialect) or ErrorReply(find_error_text(value) or NO_STATUS)
 
 
 def _by_id(asked: tuple[str, ...], value: Json, names: tuple[str, ...]) -> list[tuple[str, Json]] | None:
@@ -283,13 +290,13 @@ def _refill(value: Json, dialect: ProviderDialect) -> RefillReply | ErrorReply:
     """A refill that was taken, with its id where there is one (Q64)."""
     error = find_error_text(value) if isinstance(value, dict) else None
     if error is not None or value is None or value is False:
-        return ErrorReply(error or "no refill")
+        return ErrorReply(error or NO_REFILL)
     if isinstance(value, dict):
         inner = value.get("data")
         value = _find(inner if isinstance(inner, dict) else value, "refill", dialect)
     number = as_id(value)
     if number is None and isinstance(value, str):
-        return ErrorReply(value.strip() or "no refill")
+        return ErrorReply(value.strip() or NO_REFILL)
     return RefillReply(number)
 
 
@@ -323,7 +330,7 @@ def _refill_word(value: Json, dialect: ProviderDialect) -> RefillStatusReply | E
         return RefillStatusReply(meant.value)
     if isinstance(word, str) and word.strip():
         return RefillStatusReply(word.strip()[:100])
-    return ErrorReply(find_error_text(word) or find_error_text(value) or "no status")
+    return ErrorReply(find_error_text(word) or find_error_text(value) or NO_STATUS)
 
 
 def _read_cancel(request: CancelRequest | MultiCancelRequest, value: Json) -> Reply | None:
@@ -347,10 +354,10 @@ def _read_cancel(request: CancelRequest | MultiCancelRequest, value: Json) -> Re
 def _canceled(value: Json) -> CancelReply | ErrorReply:
     if isinstance(value, str):
         taken = read_word(value) is not None or value.strip().lower() in ("ok", "1", "true")
-        return CancelReply() if taken else ErrorReply(value.strip() or "no answer")
+        return CancelReply() if taken else ErrorReply(value.strip() or NO_ANSWER)
     error = find_error_text(value)
     if error is not None or value is None or value is False or value == 0:
-        return ErrorReply(error or "refused")
+        return ErrorReply(error or REFUSED)
     return CancelReply()
 
 

@@ -23,6 +23,7 @@ NOTICES_BYTES_MAX: Final = 64 * 1024
 _BEGINNINGS_MAX: Final = 200
 # An error shown to the operator; a page of HTML in its place helps nobody.
 ERROR_TEXT_MAX: Final = 300
+FAILED: Final = "failed"  # what an error is called that says no more than that there is one
 
 _STRING_OR_TRAILING_COMMA: Final = re.compile(r'"(?:[^"\\]|\\.)*"|,(?=\s*[}\]])', re.DOTALL)
 _BEGINNING: Final = re.compile(r"[\[{]")
@@ -76,7 +77,7 @@ def _failed_status(value: "dict[str, Json]") -> str | None:
     status = value.get("status")
     failed = status is False or (isinstance(status, str) and status.strip().lower() in _FAILED_WORDS)
     if failed or value.get("success") is False:
-        return _message(value) or "failed"
+        return _message(value) or FAILED
     return None
 
 

@@ -11,6 +11,7 @@ the table with what was measured.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -25,8 +26,8 @@ from gateway.core.errors import (
     TEXT_UNAVAILABLE,
     text_incorrect_field,
 )
-from gateway.core.lenient import Json, NotJson, find_error_text, parse_after_notices, parse_json
-from gateway.core.rejections import USERS_FAULT, RejectKind, error_kind, is_vague
+from gateway.core.lenient import FAILED, Json, NotJson, find_error_text, parse_after_notices, parse_json
+from gateway.core.rejections import USERS_FAULT, RejectKind, error_kind, is_vague, proves_nothing
 from gateway.core.scalars import as_id
 from gateway.core.service_fields import field_named
 
@@ -140,8 +141,9 @@ def classify_add(
     dialect: ProviderDialect = STANDARD_PROVIDER,
     *,
     policy: Policy = USUAL,
+    classified: Mapping[str, RejectKind | None] | None = None,
 ) -> Outcome:
-    """What the evidence proves; `own` are the provider's own error texts.
+    """What the evidence proves; `own` and `classified` are what this provider's error texts mean (core/rejections.py).
 
     Of the dialect only the place of an order's id counts, as one more where it may stand: two different ids, or an id
     beside an error, prove nothing wherever they stand.
@@ -156,12 +158,26 @@ def classify_add(
         return Unknown(f"HTTP {evidence.status}: {_excerpt(evidence.body)}")
     if evidence.status in _REDIRECTS:
         return _redirected(evidence)
-    panel = _Panel(own or {}, dialect, policy)
+    panel = _Panel(own or {}, classified or {}, dialect, policy)
     try:
         value = parse_json(evidence.body, strict=True)
     except NotJson as error:
         return _without_json(evidence, str(error), panel)
     return _from_json(evidence, value, panel)
+
+
+def error_text(evidence: Evidence) -> str | None:
+    """The error in an answer to `add`, for which a meaning could be found; None where none would count.
+
+    A 5xx, a redirect or an answer that broke off is in doubt whatever it says, and so is what is no JSON.
+    """
+    if not evidence.complete or evidence.status in (*_FIVE_HUNDREDS, *_REDIRECTS):
+        return None
+    try:
+        text = find_error_text(parse_json(evidence.body, strict=True))
+    except NotJson:
+        return None
+    return None if text == FAILED else text
 
 
 def answer_text(outcome: Rejected) -> str:
@@ -183,6 +199,7 @@ class _Panel(msgspec.Struct, frozen=True):
     """How one panel speaks."""
 
     own: dict[str, RejectKind]
+    classified: Mapping[str, RejectKind | None]
     dialect: ProviderDialect
     policy: Policy
 
@@ -204,11 +221,12 @@ def _from_json(evidence: Evidence, value: Json, panel: _Panel) -> Outcome:
 
 def _from_text(evidence: Evidence, text: str, panel: _Panel) -> Outcome:
     """An error text with no order's id anywhere: known, HTTP's own refusal, or by the panel's policy."""
-    kind = error_kind(text, panel.own)
+    kind = error_kind(text, panel.own, panel.classified)
     if kind is not None and kind is not RejectKind.ORDER:
         return Rejected(kind, text[:_EXCERPT])
     refused = _http_refusal(evidence, panel.policy)
-    if refused is None and kind is None and panel.policy.unrecognised_error == "rejected" and not is_vague(text):
+    open_to_policy = kind is None and not is_vague(text) and not proves_nothing(text, panel.classified)
+    if refused is None and open_to_policy and panel.policy.unrecognised_error == "rejected":
         return Rejected(RejectKind.REFUSED, text[:_EXCERPT])
     return refused or Unknown(f"an error that proves nothing: {text[:_EXCERPT]}")
 

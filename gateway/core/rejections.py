@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
+from gateway.core.pattern import pattern_of
+
 
 class RejectKind(StrEnum):
     """Why a panel refused an order."""
@@ -31,13 +33,13 @@ class RejectKind(StrEnum):
 # Kinds that are the user's own mistake: every other panel would refuse as well.
 USERS_FAULT: Final = frozenset({RejectKind.QUANTITY, RejectKind.LINK, RejectKind.FIELD})
 
-_VAGUE: Final = (
+VAGUE: Final = (
     *("timeout", "timed out", "time out", "try again", "try later", "internal", "server error", "database"),
     *("something went wrong", "processing", "maintenance", "temporarily", "unexpected", "connection", "deadlock"),
 )
 
-# The first match counts, so a longer text stands before one that is part of it.
-_TEXTS: Final[tuple[tuple[RejectKind, tuple[str, ...]], ...]] = (
+# The error catalogue. The first match counts, so a longer text stands before one that is part of it.
+TEXTS: Final[tuple[tuple[RejectKind, tuple[str, ...]], ...]] = (
     (
         RejectKind.LINK_ACTIVE,
         ("active order with this link", "neworder error link duplicate", "wait until order being completed"),
@@ -100,21 +102,50 @@ def fold_text(text: str) -> str:
     return " ".join(re.sub(r"[\W\d_]+", " ", text.lower()).split())
 
 
-def error_kind(text: str, own: Mapping[str, RejectKind] | None = None) -> RejectKind | None:
-    """What a panel's error text proves, or None when nothing; `own` are this provider's texts, which go first."""
+def error_kind(
+    text: str, own: Mapping[str, RejectKind] | None = None, classified: Mapping[str, RejectKind | None] | None = None
+) -> RejectKind | None:
+    """What a panel's error text proves, or None when nothing.
+
+    `own` are this provider's texts from its file, which go first; `classified` are patterns of its texts and what a
+    person said they mean, which come next (None: nothing).
+    """
     folded = fold_text(text)
     for known, kind in (own or {}).items():
-        if fold_text(known) in folded:
+        if (part := fold_text(known)) and part in folded:
             return kind
-    if is_vague(folded):
+    if classified and (pattern := _classified_as(text, classified)) is not None:
+        return classified[pattern]
+    return None if is_vague(folded) else _kind_in_table(folded)
+
+
+def recognised(text: str, own: Mapping[str, RejectKind], classified: Mapping[str, RejectKind | None]) -> bool:
+    """Whether a text is known: by the provider's file, by a person's word (and be it "nothing"), or by the table."""
+    return _classified_as(text, classified) is not None or error_kind(text, own) is not None
+
+
+def proves_nothing(text: str, classified: Mapping[str, RejectKind | None]) -> bool:
+    """Whether a person said of a text that it proves nothing."""
+    pattern = _classified_as(text, classified)
+    return pattern is not None and classified[pattern] is None
+
+
+def _classified_as(text: str, classified: Mapping[str, RejectKind | None]) -> str | None:
+    """The pattern under which a person classified a text.
+
+    What the pattern leaves out of this text must not make it vague: nobody has judged that.
+    """
+    pattern = pattern_of(text)
+    if pattern not in classified or (is_vague(text) and not is_vague(pattern)):
         return None
-    for kind, texts in _TEXTS:
-        if any(known in folded for known in texts):
-            return kind
-    return None
+    return pattern
+
+
+def _kind_in_table(folded: str) -> RejectKind | None:
+    return next((kind for kind, texts in TEXTS if any(known in folded for known in texts)), None)
 
 
 def is_vague(text: str) -> bool:
     """Whether a text smells of time or of trouble: the order may have been made all the same."""
     folded = fold_text(text)
-    return not folded or any(word in folded for word in _VAGUE)
+    return not folded or any(word in folded for word in VAGUE)

@@ -35,6 +35,7 @@ JOBS: Final = (
         "reconcile",
         "refresh",
         "sweep",
+        "texts",
         "verify",
     ),
     *("answered", "cancel", "dispatch", "refill", "unanswered", OTHER),

@@ -51,9 +51,11 @@ REFRESHES: Final = counter(
     "catalogue_refreshes", "Lists fetched, by result.", provider=PROVIDERS, outcome=("ok", "failed")
 )
 SERVICES: Final = gauge("catalogue_services", "Services on sale.")
+UNCLASSIFIED: Final = counter("unclassified", "Errors of panels in words that nobody has classified.")
+TEXTS: Final = gauge("unclassified_texts", "Texts that wait to be classified; `gateway errors list` has them.")
 
 DECLARED: Final[tuple[Metric, ...]] = (
-    *(CALLS, ADD_SECONDS, ASK_SECONDS, RETRIES, BREAKER, UP, LIST_AGE, REFRESHES, SERVICES),
+    *(CALLS, ADD_SECONDS, ASK_SECONDS, RETRIES, BREAKER, UP, LIST_AGE, REFRESHES, SERVICES, UNCLASSIFIED, TEXTS),
 )
 
 
@@ -77,6 +79,14 @@ class ProviderFacts(Instruments):
     def breaker_is(self, provider: str, kind: str, state: str) -> None:
         """A provider's breaker for orders or reads has another state."""
         self.set(BREAKER, BREAKER_STATES.index(state), provider, kind)
+
+    def texts_heard(self, answers: int) -> None:
+        """So many answers said that something was wrong, in words nobody has classified."""
+        self.count(UNCLASSIFIED, by=answers)
+
+    def texts_waiting(self, texts: int) -> None:
+        """How many texts nobody has classified, of all providers; who says them is in the list."""
+        self.set(TEXTS, texts)
 
     def provider_answered(self, provider: str, *, up: bool) -> None:
         """Whether a provider answered `balance`."""

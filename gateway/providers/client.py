@@ -9,7 +9,7 @@ value.
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Final, Protocol, TypeVar
 
 import msgspec
@@ -30,10 +30,13 @@ from gateway.core.messages import (
     Unreadable,
     action_of,
 )
-from gateway.core.outcome import Evidence, NotSent, Rejected, Unknown, classify_add
+from gateway.core.outcome import Evidence, NotSent, Rejected, Unknown, classify_add, error_text
+from gateway.core.rejections import RejectKind, recognised
 from gateway.core.requests import write_request
 from gateway.core.retry_after import rest_ms
+from gateway.core.unclassified import error_texts
 from gateway.providers.breaker import Breaker, BreakerState
+from gateway.providers.heard import Heard
 from gateway.providers.limits import HOUSE, Gate, NoTurn, Pacer
 from gateway.providers.retry import Budget, retry_read
 from gateway.providers.said import Answered, Failed, Fenced, what_failed
@@ -90,6 +93,8 @@ class ProviderClient:
         for kind in self._breakers:
             observer.breaker_is(upstream.name, kind, BreakerState.CLOSED)
         self._rests_until = 0.0  # by the clock that never jumps: so long it asked for no reads
+        self.heard = Heard()  # errors that nobody has classified, on their way to the books
+        self.classified: Mapping[str, RejectKind | None] = {}  # the books' own: by pattern, what a person said of it
         self._under_way: set[asyncio.Task[Evidence]] = set()  # reads that go on though nobody may wait for them
 
     async def aclose(self) -> None:
@@ -153,6 +158,7 @@ class ProviderClient:
         except NoTurn as error:
             said = Failed(why=str(error), sent=False)
         self._count(action_of(request), what_failed(said, evidence, self.upstream.errors), began)
+        self._listen(action_of(request), *error_texts(said))
         return said
 
     async def place(
@@ -183,7 +189,12 @@ class ProviderClient:
                 evidence = self._struck(await self._on_fresh(request, fence=fence, mark=mark))
             self._judge(ORDERS, evidence)
             there = self.upstream
-            outcome = self._without_key(classify_add(evidence, there.errors, there.dialect, policy=there.policy))
+            judged = classify_add(
+                evidence, there.errors, there.dialect, policy=there.policy, classified=self.classified
+            )
+            outcome = self._without_key(judged)
+            if isinstance(outcome, Rejected | Unknown):
+                self._listen(Action.ADD, error_text(evidence))
             failed = of_outcome(outcome, status=evidence.status, whole=evidence.complete)
             kept = self._kept(request, evidence, at=now)
             said: Answered | Fenced = Answered(outcome=outcome, exchange=kept, error=failed)
@@ -212,6 +223,7 @@ class ProviderClient:
             long = len(evidence.body) > _LONG_BYTES
             said = await asyncio.to_thread(self._said, request, evidence) if long else self._said(request, evidence)
         self._count(action_of(request), what_failed(said, evidence, self.upstream.errors), began)
+        self._listen(action_of(request), *error_texts(said))
         return said
 
     async def _undisturbed(self, reading: Coroutine[object, object, Evidence]) -> Evidence:
@@ -270,6 +282,13 @@ class ProviderClient:
             retry_after=self._strike_header(evidence.retry_after),
             failure=self._strike.text(evidence.failure),
         )
+
+    def _listen(self, action: Action, *texts: str | None) -> None:
+        """Note what is not known yet, without our key."""
+        for text in texts:
+            struck = self._strike.text(text or "")
+            if struck and not recognised(struck, self.upstream.errors, self.classified):
+                self.heard.note(action, struck)
 
     def _strike_header(self, value: str | None) -> str | None:
         return None if value is None else self._strike.text(value)

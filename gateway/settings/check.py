@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from gateway.core.money import is_currency
 from gateway.core.outcome import MAY_BE_REJECTED, MAY_BE_UNKNOWN
 from gateway.core.pricing import Markup
+from gateway.core.rejections import fold_text
 from gateway.core.service import TYPES, find_type
 from gateway.settings.check_dialect import dialect_faults
 from gateway.settings.decode import Decoder
@@ -78,14 +79,21 @@ class Check:
                 self._fault((*path, "timeouts", name), f"{name} has to be above 0")
         for where, what in dialect_faults(provider.dialect):
             self._fault((*path, "dialect", *where), what)
+        self._answers(provider, path)
+        self._unknown(provider.unknown, (*path, "unknown"))
+        if provider.imports is not None:
+            self._types(provider.imports.include.types, (*path, "imports", "include", "types"))
+
+    def _answers(self, provider: Provider, path: FieldPath) -> None:
+        """What the provider's answers mean."""
+        for text in provider.errors:
+            if not fold_text(text):
+                self._fault((*path, "errors", text, "*"), f"{text!r} has no letter: it would stand in every text")
         for name, allowed in (("unknown_statuses", MAY_BE_UNKNOWN), ("rejected_statuses", MAY_BE_REJECTED)):
             for place, status in enumerate(getattr(provider.answers, name)):
                 if status not in allowed:
                     told = ", ".join(map(str, sorted(allowed)))
                     self._fault((*path, "answers", name, place), f"{status} is none of {told}")
-        self._unknown(provider.unknown, (*path, "unknown"))
-        if provider.imports is not None:
-            self._types(provider.imports.include.types, (*path, "imports", "include", "types"))
 
     def _exchange(self, provider: Provider, path: FieldPath) -> None:
         if ("currency",) in self._decoder.unsound or (*path, "currency") in self._decoder.unsound:

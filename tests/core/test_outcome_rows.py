@@ -1,6 +1,7 @@
 """Outcomes by the table of RELIABILITY.md section 1.6, row by row, each with what a provider's policy makes of it."""
 
 import json
+from collections.abc import Mapping
 
 import pytest
 
@@ -15,14 +16,22 @@ from gateway.core.outcome import (
     Rejected,
     Unknown,
     classify_add,
+    error_text,
 )
 from gateway.core.rejections import RejectKind
 
 
-def answered(body: str | bytes, status: int = 200, *, policy: Policy = USUAL) -> Outcome:
+def answered(
+    body: str | bytes,
+    status: int = 200,
+    *,
+    policy: Policy = USUAL,
+    classified: Mapping[str, RejectKind | None] | None = None,
+) -> Outcome:
     """The outcome of a whole answer."""
     raw = body.encode() if isinstance(body, str) else body
-    return classify_add(Evidence(sent=True, status=status, body=raw, complete=True, framed=True), policy=policy)
+    evidence = Evidence(sent=True, status=status, body=raw, complete=True, framed=True)
+    return classify_add(evidence, policy=policy, classified=classified)
 
 
 KNOWN = '{"error":"Not enough funds"}'
@@ -75,6 +84,44 @@ def test_row_unrecognised_text_follows_the_providers_policy(status: int) -> None
     assert isinstance(answered('{"error":"Blub","order":7}', status, policy=sure), Unknown)
     assert isinstance(answered('{"error":"12!"}', status, policy=sure), Unknown)
     assert isinstance(answered("{}", status, policy=sure), Unknown)
+
+
+@pytest.mark.parametrize("status", [200, 400, 409, 422])
+def test_row_classified_text_is_what_a_person_said(status: int) -> None:
+    """A refusal of that kind, or no proof, whatever the policy; never where an id stands beside it or with a 5xx."""
+    said = {"blub #": RejectKind.LINK, "blob": None, "ghost": RejectKind.ORDER}
+    for policy in (USUAL, Policy(unrecognised_error="rejected")):
+        assert answered('{"error":"Blub 7"}', status, policy=policy, classified=said) == Rejected(
+            RejectKind.LINK, "Blub 7"
+        )
+        for body in (
+            '{"error":"Blob"}',
+            '{"error":"Ghost"}',
+            '{"error":"Blub 7","order":7}',
+            '{"error":"Blub 7 times"}',
+        ):
+            known = policy is USUAL or body != '{"error":"Blub 7 times"}'
+            assert isinstance(answered(body, status, policy=policy, classified=said), Unknown) == known, body
+    assert isinstance(answered('{"error":"Blub 7"}', 502, classified=said), Unknown)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "text"),
+    [
+        (Evidence(sent=True, status=200, body=b'{"error":"Blub"}', complete=True), "Blub"),
+        (Evidence(sent=True, status=422, body=b'{"message":"Blub"}', complete=True), "Blub"),
+        (Evidence(sent=True, status=200, body=b'"Blub"', complete=True), "Blub"),
+        (Evidence(sent=True, status=200, body=b'{"status":"fail"}', complete=True), None),
+        (Evidence(sent=True, status=200, body=b'{"order":7}', complete=True), None),
+        (Evidence(sent=True, status=200, body=b"<html>", complete=True), None),
+        (Evidence(sent=True, status=500, body=b'{"error":"Blub"}', complete=True), None),
+        (Evidence(sent=True, status=302, body=b'{"error":"Blub"}', complete=True), None),
+        (Evidence(sent=True, status=200, body=b'{"error":"Blub"}'), None),
+    ],
+)
+def test_row_text_that_could_be_classified_is_found(evidence: Evidence, text: str | None) -> None:
+    """Where a meaning would count: one JSON value that came whole, and no 5xx."""
+    assert error_text(evidence) == text
 
 
 @pytest.mark.parametrize(("status", "kind"), REFUSED_BY_HTTP.items())

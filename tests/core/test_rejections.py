@@ -2,7 +2,15 @@
 
 import pytest
 
-from gateway.core.rejections import USERS_FAULT, RejectKind, error_kind, fold_text, is_vague
+from gateway.core.rejections import (
+    USERS_FAULT,
+    RejectKind,
+    error_kind,
+    fold_text,
+    is_vague,
+    proves_nothing,
+    recognised,
+)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +66,46 @@ def test_providers_own_texts_go_first() -> None:
     own = {"Try again with money": RejectKind.FUNDS}
     assert error_kind("try again, with MONEY!", own) is RejectKind.FUNDS
     assert error_kind("Bad link", own) is RejectKind.LINK
+
+
+def test_text_without_a_letter_is_no_part_of_every_text() -> None:
+    """`404` folds to nothing, which stands in everything."""
+    assert error_kind("Try again later", {"404": RejectKind.SERVICE}) is None
+
+
+CLASSIFIED = {"account # is private": RejectKind.LINK, "please wait #": None, "closed temporarily": RejectKind.SERVICE}
+
+
+def test_classified_text_means_what_was_said_in_all_its_variants() -> None:
+    """A person's word on a pattern; the provider's file goes before it."""
+    assert error_kind("Account 17 is private", None, CLASSIFIED) is RejectKind.LINK
+    assert error_kind("ACCOUNT ab-12  is private", {}, CLASSIFIED) is RejectKind.LINK
+    assert error_kind("Account 17 is private", {"private": RejectKind.FIELD}, CLASSIFIED) is RejectKind.FIELD
+    assert error_kind("Account 17 is private now", None, CLASSIFIED) is None
+    assert error_kind("closed temporarily", None, CLASSIFIED) is RejectKind.SERVICE
+
+
+def test_classified_text_is_no_refusal_where_what_it_leaves_out_is_vague() -> None:
+    """Nobody has judged what stands in a number's place."""
+    assert error_kind("Account try-again-1 is private", None, CLASSIFIED) is None
+    assert not recognised("Account try-again-1 is private", {}, CLASSIFIED)
+
+
+def test_text_that_was_said_to_prove_nothing_is_known_and_proves_nothing() -> None:
+    """It is not collected any more, and a policy for unknown texts does not hold for it."""
+    assert error_kind("Please wait 5", None, CLASSIFIED) is None
+    assert recognised("Please wait 5", {}, CLASSIFIED)
+    assert proves_nothing("Please wait 5", CLASSIFIED)
+    assert not proves_nothing("Account 17 is private", CLASSIFIED)
+    assert not proves_nothing("Blub", CLASSIFIED)
+
+
+def test_known_text_is_recognised_wherever_it_is_known() -> None:
+    """By the table, by the provider's file, by a person; not by anybody else."""
+    assert recognised("Bad link", {}, {})
+    assert recognised("Blub", {"blub": RejectKind.LINK}, {})
+    assert recognised("Account 1 is private", {}, CLASSIFIED)
+    assert not recognised("Blub", {}, {})
 
 
 def test_folding_keeps_letters_alone() -> None:

@@ -118,6 +118,13 @@ def test_other_currency_with_its_rate_is_good() -> None:
     assert str(file.providers["panel-a"].exchange_rate) == "1.08"
 
 
+def test_error_text_has_a_letter() -> None:
+    """Without one it would stand in every text of the panel."""
+    assert read(GOOD + '    errors: {"Kein Guthaben 7": funds}\n').providers["panel-a"].errors
+    (found,) = faults_of(GOOD + '    errors: {"404": service, "Weg": service}\n')
+    assert "'404' has no letter: it would stand in every text" in found
+
+
 def test_statuses_of_answers_are_of_the_table() -> None:
     """A refusal that may be doubted, an edge's answer that may be believed; no other status means either."""
     good = (

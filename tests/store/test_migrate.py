@@ -129,7 +129,10 @@ async def test_step_that_trips_others_waits_until_nobody_lives(database_url: str
     store = open_store(database_url)
     await store.migrate()
     now = "CAST(strftime('%s','now') AS INTEGER)" if "sqlite" in database_url else "EXTRACT(EPOCH FROM now())"
-    await ask(database_url, f"INSERT INTO owners VALUES('somebody', 0, {now} * 1000) RETURNING owner")
+    await ask(
+        database_url,
+        f"INSERT INTO owners(owner, started_at, heartbeat_at) VALUES('somebody', 0, {now} * 1000) RETURNING owner",
+    )
     for table in ("schema_migrations", "schema_reach"):
         await ask(database_url, f"DELETE FROM {table} WHERE number >= {TRIPPING} RETURNING number")  # noqa: S608 - ours
     with pytest.raises(SchemaError, match="and 1 gave a sign of life within 30 s"):
