@@ -31,6 +31,7 @@ from gateway.core.resolve import (
     RISING_OVER,
     Doubt,
     Found,
+    Leave,
     Own,
     Settled,
     Window,
@@ -54,6 +55,7 @@ BATCH_MAX: Final = 100  # ids in one call, as for any other status
 LOOK_BEYOND: Final = 100  # ids beyond our last one, where nothing bounds a window from above
 LOOK: Final = "look"  # the job of asking a panel: a gateway's, or a person's who looks by hand, one at a time
 STRANGE_MAX: Final = 10_000  # ids known to be nobody's; with more of them a key is not ours alone
+BY_HAND: Final = "no id proves anything about a subscription"
 _PARTLY: Final = frozenset({StatusWord.PARTIAL, StatusWord.CANCELED})  # its charge is no longer that of the whole
 
 
@@ -185,6 +187,11 @@ async def judge(
         if number in view.ids
     ]
     settled = match([doubt_of(each) for each in doubts], found, strangers=strangers)
+    by_hand = {each.attempt.id for each in doubts if _subscribed(each)}
+    verdicts = (
+        Leave(attempt=each.attempt, why=BY_HAND) if each.attempt in by_hand else each for each in settled.verdicts
+    )
+    settled = msgspec.structs.replace(settled, verdicts=tuple(verdicts))
     if foreign:
         settled = msgspec.structs.replace(settled, strange=tuple(sorted(lost)))
     return Judged(settled=settled, doubts={each.attempt.id: each for each in doubts}, lost=lost, foreign=foreign)

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.actions.desk import Desk
-from gateway.actions.probe import Seen, View, ask_about, judge, view_of
+from gateway.actions.probe import BY_HAND, Seen, View, ask_about, judge, view_of
 from gateway.actions.resolve import Resolver
 from gateway.core.attempt import AttemptState
 from gateway.core.outcome import Accepted, Unknown
@@ -250,6 +250,8 @@ async def test_subscription_in_doubt_is_left_to_a_person(scene: Scene) -> None:
     assert await states(scene) == [AttemptState.NOT_PLACED]
     (attempt,) = await attempts_of(scene.desk.store, ORDER + 5)
     assert attempt.state is AttemptState.UNKNOWN
+    (doubt,) = await scene.desk.store.read(partial(all_doubts, ORDER + 5))
+    assert doubt.note == BY_HAND
 
 
 async def test_order_on_its_way_may_own_what_was_found(scene: Scene) -> None:

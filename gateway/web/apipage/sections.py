@@ -133,7 +133,8 @@ def _types(url: str) -> Markup:
     intro = (
         "The list of services says each service's `type`; every order has a `service` and the fields below. The charge "
         "is rate ÷ 1000 × what is billed, to the last digit; a flat rate is the charge. `min` and `max` bound what is "
-        "billed of one run, and with a drip-feed `max` bounds all runs together."
+        "billed of one run, and with a drip-feed `max` bounds all runs together. A subscription is charged for the "
+        "most that its posts can come to; at its end what was not delivered is given back. Its `remains` counts posts."
     )
     return join(element("p", prose(intro)), *(_type(kind, url) for kind in TYPES))
 
