@@ -63,9 +63,9 @@ def catalogue(*, fetch: bool, tier: str, as_json: bool) -> None:
     file, _ = load_file(config_path(None), os.environ)
     if tier and tier not in file.tiers:
         raise NothingKnown(f"there is no tier {tier} in providers.yaml")
-    kept, ids = in_books(_kept)
+    kept, ids = in_books(kept_in_books)
     wanted = wanted_of(file)
-    known = asyncio.run(_fetched(file)) if fetch else _usable(file, kept)
+    known = asyncio.run(_fetched(file)) if fetch else usable_lists(file, kept)
     if not known:
         raise NothingKnown("no provider's list is known yet: start the gateway once, or say --fetch")
     fresh = {service: NO_ID + number for number, service in enumerate(missing_ids(wanted, known, ids))}
@@ -83,7 +83,7 @@ def catalogue(*, fetch: bool, tier: str, as_json: bool) -> None:
     for name in made.missing:
         click.echo(f"no list of {name} is known", err=True)
     for what in made.left_out:
-        click.echo(f"left out: {_shown(what)}", err=True)
+        click.echo(f"left out: {shown(what)}", err=True)
 
 
 def _lacking(file: ProvidersFile) -> Iterable[str]:
@@ -122,18 +122,18 @@ def _lines(made: Catalogue, service: Service, tier: str) -> Iterable[Line]:
 def _row(line: Line, *, first: bool) -> tuple[str, ...]:
     """A line of the table; the service's own words stand on its first route only."""
     number = "new" if line.id is None else str(line.id)
-    words = (number, _shown(line.name)[:NAME_SHOWN], line.type) if first else ("", "", "")
+    words = (number, shown(line.name)[:NAME_SHOWN], line.type) if first else ("", "", "")
     rule = line.rule if line.sold else f"{line.rule}, passed over: no margin"
     figures = (line.cost, line.rate, line.margin, line.margin_percent)
-    return (*words, line.provider, line.service, *figures, _shown(rule))
+    return (*words, line.provider, line.service, *figures, shown(rule))
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """A stranger's text without what a terminal would act upon (Q61)."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
-def _usable(file: ProvidersFile, kept: Mapping[str, ProviderList | None]) -> dict[str, ProviderList]:
+def usable_lists(file: ProvidersFile, kept: Mapping[str, ProviderList | None]) -> dict[str, ProviderList]:
     """The lists of providers in use that were read as the settings say now."""
     usable: dict[str, ProviderList] = {}
     for name, provider in file.providers.items():
@@ -144,7 +144,8 @@ def _usable(file: ProvidersFile, kept: Mapping[str, ProviderList | None]) -> dic
     return usable
 
 
-async def _kept(store: Store) -> tuple[Mapping[str, ProviderList | None], dict[tuple[str, str], int]]:
+async def kept_in_books(store: Store) -> tuple[Mapping[str, ProviderList | None], dict[tuple[str, str], int]]:
+    """The lists the gateway has kept, and the ids of ours that services have."""
     return await store.read_at_length(kept_lists), await store.read_at_length(allotted_ids)
 
 
@@ -162,7 +163,7 @@ async def _fetched(file: ProvidersFile) -> dict[str, ProviderList]:
             comma = provider.dialect.decimal_comma
             return normalise(name, said, fetched_at=now(), rate_per=provider.rate_per, decimal_comma=comma)
         why = getattr(said, "why", None) or getattr(said, "error", None) or type(said).__name__
-        click.echo(f"{name}: {_shown(why)}", err=True)
+        click.echo(f"{name}: {shown(why)}", err=True)
         return None
 
     names = [name for name, provider in file.providers.items() if provider.enabled]

@@ -1,10 +1,11 @@
-"""The commands on the configuration: check it, print its schema."""
+"""The commands on the configuration: check it, tell what another one would change, print its schema."""
 
 import os
 from collections.abc import Sized
 
 import rich_click as click
 
+from gateway.cli.config_diff import diff
 from gateway.cli.session import command, config_path
 from gateway.settings.environment import VARIABLES
 from gateway.settings.load import load_file
@@ -28,6 +29,9 @@ def check(file: str | None) -> None:
         f"{path} is good: {_counted(found.providers, 'provider')} ({enabled} enabled), "
         f"{_counted(found.services, 'service')}, {_counted(found.tiers, 'tier')}, {found.currency}, hash {digest}"
     )
+
+
+config.add_command(diff)
 
 
 @config.command("schema")

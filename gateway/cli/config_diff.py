@@ -1,0 +1,89 @@
+"""`gateway config diff`: what another providers.yaml would change of what is sold, before it is in use."""
+
+import json
+import os
+
+import msgspec
+import rich_click as click
+
+from gateway.actions.wanted import wanted_of
+from gateway.cli.catalogue import NO_ID, NothingKnown, kept_in_books, shown, usable_lists
+from gateway.cli.session import command, config_path, in_books, table
+from gateway.core.catalogue import EVERYBODY, Catalogue, build_catalogue, missing_ids
+from gateway.core.changes import Change, Sold, changes
+from gateway.core.money import format_amount, scale_of
+from gateway.settings.load import load_file
+from gateway.settings.values import ProvidersFile
+
+NAME_SHOWN = 40  # characters
+_HEAD = ("id", "name", "change", "from", "rate", "margin", "besides")
+
+
+@click.command("diff")
+@click.argument("new")
+@click.option("--against", help="The file to compare with; the one in use (GATEWAY_CONFIG) otherwise.")
+@click.option("--tier", default=EVERYBODY, help="The rates of this tier; everybody's otherwise.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a service; amounts in the smallest unit.")
+@command
+def diff(*, new: str, against: str | None, tier: str, as_json: bool) -> None:
+    """Tell what the file NEW would change of what is sold: services that come, go, change price, provider or margin.
+
+    Both files are read with the lists the gateway has kept; a provider whose list is not known yet is named.
+    """
+    path = config_path(against)
+    before, after = load_file(path, os.environ)[0], load_file(config_path(new), os.environ)[0]
+    if before.currency != after.currency:
+        raise NothingKnown(f"{path} is in {before.currency} and {new} in {after.currency}: prices cannot be compared")
+    if tier and tier not in {*before.tiers, *after.tiers}:
+        raise NothingKnown(f"there is no tier {tier} in either file")
+    was, becomes = _catalogues(before, after)
+    found = changes(was, becomes, tier=tier)
+    if as_json:
+        for change in found:
+            click.echo(json.dumps(msgspec.to_builtins(change), ensure_ascii=False))
+        return
+    if found:
+        click.echo(table(_HEAD, [_row(change, scale_of(was.currency)) for change in found]))
+    kinds = [change.kind for change in found]
+    click.echo(
+        f"{kinds.count('appears')} would appear, {kinds.count('vanishes')} vanish, {kinds.count('changes')} change, "
+        f"{len(becomes.services)} services in {becomes.currency} afterwards"
+    )
+    for name in becomes.missing:
+        click.echo(f"no list of {name} is known: its services are not among these", err=True)
+
+
+def _catalogues(before: ProvidersFile, after: ProvidersFile) -> tuple[Catalogue, Catalogue]:
+    """What each file sells of the lists that are kept; a service that has no id yet has the same stand-in in both."""
+    kept, ids = in_books(kept_in_books)
+    sides = [(wanted_of(file), usable_lists(file, kept)) for file in (before, after)]
+    if not any(lists for _, lists in sides):
+        raise NothingKnown("no provider's list is known yet: start the gateway once")
+    fresh = dict.fromkeys(service for wanted, lists in sides for service in missing_ids(wanted, lists, ids))
+    numbers = {**ids, **{service: NO_ID + n for n, service in enumerate(fresh)}}
+    was, becomes = (build_catalogue(wanted, lists, numbers) for wanted, lists in sides)
+    return was, becomes
+
+
+def _row(change: Change, scale: int) -> tuple[str, ...]:
+    before, after = change.before, change.after
+    return (
+        "new" if change.id >= NO_ID else str(change.id),
+        shown(change.name)[:NAME_SHOWN],
+        change.kind,
+        _both(None if before is None else before.first, None if after is None else after.first),
+        _both(_amount(before, "rate", scale), _amount(after, "rate", scale)),
+        _both(_amount(before, "margin", scale), _amount(after, "margin", scale)),
+        shown("; ".join(change.others)),
+    )
+
+
+def _amount(sold: Sold | None, what: str, scale: int) -> str | None:
+    return None if sold is None else format_amount(getattr(sold, what), scale)
+
+
+def _both(before: str | None, after: str | None) -> str:
+    """One value where nothing changed, or both."""
+    if before is None or after is None or before == after:
+        return after or before or ""
+    return f"{before} → {after}"
