@@ -259,14 +259,21 @@ def test_migration_comes_before_the_rollout() -> None:
     assert not [each for each in manifests({"migration": {"enabled": False}}) if each["kind"] == "Job"]
 
 
-def test_another_list_of_providers_is_a_rollout() -> None:
-    """The gateway reads it at its start; the pods say by which text they were started."""
-    seen = set()
-    for extra in ("", "# more\n"):
-        file = values_of("examples/sqlite.yaml")["providers"]["file"] + extra
-        template = serving(manifests({"providers": {"file": file}}))["spec"]["template"]
-        seen.add(template["metadata"]["annotations"]["checksum/providers"])
-    assert len(seen) == 2
+@pytest.mark.parametrize(
+    ("change", "rollout", "always"),
+    [("# more", False, True), ("# ${ENV:PANEL_A_KEY}", False, True), ("# ${ENV:PANEL_D_KEY}", True, True)],
+    ids=["text", "known-variable", "new-variable"],
+)
+def test_new_variable_is_a_rollout_and_new_text_only_if_asked_for(change: str, rollout: bool, always: bool) -> None:
+    """The gateway takes another text up while it serves; variables it reads at its start."""
+    file = values_of("examples/sqlite.yaml")["providers"]["file"]
+    for asked, expected in ((False, rollout), (True, always)):
+        pods = []
+        for text in (file, f"{file}{change}\n"):
+            values = {"providers": {"file": text, "rolloutOnChange": asked}}
+            pods.append(serving(manifests(values))["spec"]["template"])
+        assert (pods[0] != pods[1]) is expected
+        assert read_environment(environment_of(pods[0]["spec"]["containers"][0])).watch_config is not asked
 
 
 def test_image_is_this_gateway_s() -> None:

@@ -20,7 +20,7 @@ seccompProfile: {type: RuntimeDefault}
 
 {{/* Names of what `gateway.env` sets, apart by spaces: `extraEnv` may not have them. */}}
 {{- define "gateway.ownVariables" -}}
-GATEWAY_CONFIG GATEWAY_DATA_DIR GATEWAY_DATABASE_URL GATEWAY_REDIS_URL GATEWAY_HOST GATEWAY_PORT GATEWAY_METRICS_HOST GATEWAY_METRICS_PORT GATEWAY_KEY_SECRET GATEWAY_KEY_SECRET_FILE GATEWAY_ANSWER_WITHIN GATEWAY_QUEUE_SECONDS GATEWAY_DRAIN_DELAY_SECONDS GATEWAY_DRAIN_SECONDS GATEWAY_EVENTS_URL GATEWAY_EVENTS_SECRET GATEWAY_EVENTS_SECRET_FILE GATEWAY_EVENTS_ALLOW_PRIVATE GATEWAY_WRONG_KEYS_PER_MINUTE GATEWAY_TRUSTED_PROXIES GATEWAY_LOG_LEVEL GATEWAY_LOG_FORMAT
+GATEWAY_CONFIG GATEWAY_WATCH_CONFIG GATEWAY_DATA_DIR GATEWAY_DATABASE_URL GATEWAY_REDIS_URL GATEWAY_HOST GATEWAY_PORT GATEWAY_METRICS_HOST GATEWAY_METRICS_PORT GATEWAY_KEY_SECRET GATEWAY_KEY_SECRET_FILE GATEWAY_ANSWER_WITHIN GATEWAY_QUEUE_SECONDS GATEWAY_DRAIN_DELAY_SECONDS GATEWAY_DRAIN_SECONDS GATEWAY_EVENTS_URL GATEWAY_EVENTS_SECRET GATEWAY_EVENTS_SECRET_FILE GATEWAY_EVENTS_ALLOW_PRIVATE GATEWAY_WRONG_KEYS_PER_MINUTE GATEWAY_TRUSTED_PROXIES GATEWAY_LOG_LEVEL GATEWAY_LOG_FORMAT
 {{- end }}
 
 {{- define "gateway.secretVariable" -}}
@@ -30,6 +30,9 @@ GATEWAY_CONFIG GATEWAY_DATA_DIR GATEWAY_DATABASE_URL GATEWAY_REDIS_URL GATEWAY_H
 
 {{- define "gateway.env" -}}
 - {name: GATEWAY_CONFIG, value: /etc/gateway/providers.yaml}
+{{- if .Values.providers.rolloutOnChange }}
+- {name: GATEWAY_WATCH_CONFIG, value: "no"}
+{{- end }}
 - {name: GATEWAY_DATA_DIR, value: /data}
 - {name: GATEWAY_HOST, value: "0.0.0.0"}
 - {name: GATEWAY_PORT, value: "8080"}
@@ -146,8 +149,13 @@ metadata:
   annotations:
     kubectl.kubernetes.io/default-container: gateway
     {{- if not .Values.providers.existingConfigMap }}
-    # The gateway reads providers.yaml at its start alone: another text is a rollout.
+    {{- if .Values.providers.rolloutOnChange }}
     checksum/providers: {{ .Values.providers.file | sha256sum }}
+    {{- else }}
+    # Another providers.yaml is taken up while the gateway serves. Variables are read at its start alone, so a name that is
+    # new in it is a rollout.
+    checksum/variables: {{ regexFindAll "\\$\\{ENV:[^}:]+" .Values.providers.file -1 | uniq | sortAlpha | join " " | sha256sum }}
+    {{- end }}
     {{- end }}
     {{- with .Values.podAnnotations }}
     {{- toYaml . | nindent 4 }}
