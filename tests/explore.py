@@ -88,7 +88,13 @@ def _explore(schema: Any, call: Caller, orders: list[str], *, found: Explored, c
         session.trust_env = False
         for strategy in made:
 
-            @hypothesis.settings(max_examples=max(count // len(made), 1), phases=(hypothesis.Phase.generate,))
+            @hypothesis.settings(
+                max_examples=max(count // len(made), 1),
+                phases=(hypothesis.Phase.generate,),
+                deadline=None,  # ANSWER_SECONDS is judged, and by the answer alone.
+                database=None,
+                suppress_health_check=list(hypothesis.HealthCheck),
+            )
             @hypothesis.given(case=strategy, mend=mends, known=st.booleans())
             def ask(case: Any, mend: dict[str, str] | None, *, known: bool) -> None:
                 for fields in (case.body, case.query):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 from litestar import Litestar
@@ -61,7 +61,9 @@ def free_address(wanted: Address) -> Address:
 class Listener:
     """One application on one address."""
 
-    def __init__(self, address: Address, handlers: Sequence[ControllerRouterHandler]) -> None:
+    def __init__(
+        self, address: Address, handlers: Sequence[ControllerRouterHandler], *, header_ms: int = HEADER_MS
+    ) -> None:
         self.address = free_address(address)
         # No OpenAPI pages, no default logging: nothing is served but what is handed in.
         self._app = Litestar(route_handlers=list(handlers), openapi_config=None, logging_config=None)
@@ -72,7 +74,9 @@ class Listener:
             interface=Interfaces.ASGINL,
             backlog=BACKLOG,
             backpressure=BACKPRESSURE,
-            http1_settings=HTTP1Settings(header_read_timeout=HEADER_MS),
+            # No panel speaks HTTP/2 to an address without TLS, and granian's limits of time are HTTP/1's alone.
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(header_read_timeout=header_ms),
             websockets=False,
             log_enabled=False,
         )
