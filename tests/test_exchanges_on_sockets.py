@@ -5,9 +5,11 @@ what the file says it hears, answers what the file says it answers, and the user
 """
 
 import asyncio
+import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -67,12 +69,11 @@ PROVIDER = """\
 POLLED = (StatusRequest, MultiStatusRequest, RefillRequest, RefillStatusRequest, MultiRefillStatusRequest)
 # Forms that the gateway never uses: each order of a user's list may be at another panel.
 NOT_ASKED = (MultiRefillRequest, MultiCancelRequest)
-REFUSALS = {  # what a user reads of a panel's refusal; every other kind is ours or the panel's affair
-    "link": "Incorrect link",
-    "quantity": "Incorrect quantity",
-    "field": "Incorrect comments",
-}
-UNAVAILABLE = {"error": "Service temporarily unavailable"}
+REFUSALS = {"link": "Incorrect link", "quantity": "Incorrect quantity"}  # what a user reads of a panel's refusal
+FIELDS = ("comments", "posts")  # of a wrong field its name; every other kind is ours or the panel's affair
+UNAVAILABLE = "Service temporarily unavailable"
+# The day on which all of this happens: some files name days that must not be over.
+NOON = int(datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp()) * 1000
 
 
 class Play:
@@ -155,7 +156,9 @@ async def play(folder: Path, dialect: str) -> AsyncIterator[Play]:
     environ = {"GATEWAY_DATA_DIR": str(folder), "GATEWAY_PORT": "0", "GATEWAY_METRICS_PORT": "0",
                "GATEWAY_LOG_LEVEL": "error", "PANEL_KEY": "panel-key"}  # fmt: skip
     try:
-        async with running_house(load_settings(environ, file)) as house:
+        ahead = NOON - time.monotonic_ns() // 1_000_000
+        clock = lambda: ahead + time.monotonic_ns() // 1_000_000  # noqa: E731 - a name for one argument
+        async with running_house(load_settings(environ, file), clock=clock) as house:
 
             async def ready() -> bool:
                 snapshot = house.gateway.desk.snapshot
@@ -206,7 +209,10 @@ async def _add(running: Play, n: int, each: Exchange) -> None:
     answer = await running.call("add", service=str(1000 + n), **fields_of(each.request))
     assert running.stage.calls(n) == [each.file.call]
     if outcome["kind"] == "Rejected":
-        assert answer == {"error": REFUSALS.get(outcome["reject"], UNAVAILABLE["error"])}
+        text = REFUSALS.get(outcome["reject"], UNAVAILABLE)
+        if outcome["reject"] == "field":
+            text = f"Incorrect {next(name for name in FIELDS if name in outcome['text'].lower())}"
+        assert answer == {"error": text}
         return
     assert list(answer) == ["order"]
     life = await running.life(answer["order"])

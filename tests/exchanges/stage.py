@@ -48,6 +48,7 @@ from tests.exchanges import Call, Exchange, sent
 
 # The type of the service that an order with this field is for; without any it is a package.
 TYPE_BY_FIELD = {
+    "delay": "Subscriptions",
     "comments": "Custom Comments",
     "usernames": "Mentions Custom List",
     "answer_number": "Poll",
