@@ -7,6 +7,7 @@ from gateway.cli.backup import backup, restore
 from gateway.cli.catalogue import catalogue
 from gateway.cli.config import config
 from gateway.cli.demo import demo
+from gateway.cli.doctor import doctor
 from gateway.cli.errors import errors
 from gateway.cli.events import events
 from gateway.cli.healthcheck import healthcheck
@@ -29,7 +30,7 @@ def main() -> None:
 
 
 _BOOKS = (catalogue, user, key, order, unknown, ledger, errors, events, migrate, backup, restore, reconcile)
-for _command in (serve, demo, healthcheck, *_BOOKS, config, provider, panel):
+for _command in (serve, demo, doctor, healthcheck, *_BOOKS, config, provider, panel):
     main.add_command(_command)
 
 if __name__ == "__main__":

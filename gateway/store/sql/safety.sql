@@ -44,3 +44,6 @@ SELECT id, order_id FROM attempts WHERE state = 'planned' ORDER BY id LIMIT :lim
 -- name: restored_figures
 -- What hangs in the open in books that were put back.
 SELECT state, COUNT(*) AS orders FROM orders WHERE state IN ('reserved', 'placing', 'unknown', 'active') GROUP BY state
+
+-- name: newest_migration
+SELECT MAX(number) AS newest FROM schema_migrations
