@@ -28,6 +28,7 @@ class Conditions:
         self._held: dict[str, tuple[RejectKind, int]] = {}
         self._off: dict[str, dict[str, int]] = {}
         self._braked: Mapping[str, str] = {}
+        self._foreign: dict[str, str] = {}  # by provider: the currency it says that its money is in
 
     def of(self, provider: str, now: int) -> Condition:
         """What stands in the way of a provider at ``now`` (ms)."""
@@ -35,6 +36,9 @@ class Conditions:
         why = self._braked.get(provider)
         if why is None and held is not None and held[1] > now:
             why = held[0].value
+        foreign = self._foreign.get(provider)
+        if foreign is not None:
+            why = f"it counts in {foreign}"
         off = frozenset(service for service, until in self._off.get(provider, {}).items() if until > now)
         return Condition(held=why, services_off=off)
 
@@ -59,6 +63,16 @@ class Conditions:
     def held_until(self, provider: str) -> int:
         """When the last hold of a provider ends or ended, in ms; 0 when there was none."""
         return self._held.get(provider, (None, 0))[1]
+
+    def counts_in(self, provider: str, currency: str, *, ours: bool) -> bool:
+        """A provider named its currency: in another than its prices are read in it gets no orders, until it is right.
+
+        Answers whether that is news.
+        """
+        before = self._foreign.pop(provider, None)
+        if not ours:
+            self._foreign[provider] = currency
+        return self._foreign.get(provider) != before
 
     def funded(self, provider: str) -> None:
         """The provider's balance has risen: orders may go there again."""

@@ -35,13 +35,13 @@ class Balances:
             log.warning("balance_unheard", provider=provider, answer=type(answer).__name__)
             return
         desk.conditions.released(provider)
-        if answer.currency and answer.currency != client.upstream.currency:
-            log.error(
-                "currency_differs",
-                provider=provider,
-                configured=client.upstream.currency,
-                answered=answer.currency,
-            )
+        configured = client.upstream.currency
+        said = answer.currency or configured
+        if desk.conditions.counts_in(provider, said, ours=said == configured):
+            if said == configured:
+                log.warning("currency_right", provider=provider, currency=said)
+            else:
+                log.error("currency_differs", provider=provider, configured=configured, answered=said, orders="none")
         balance = Decimal(answer.balance)
         if balance != self._known.get(provider):
             currency = answer.currency or client.upstream.currency

@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.actions.desk import Desk
 from gateway.core.rejections import RejectKind
@@ -44,6 +45,20 @@ async def test_balance_is_kept_when_it_changes(desk: Desk, panel: SimulatedPanel
     await balances.ask("panel-a")
     rows = await ask(database_url, "SELECT provider, balance, currency FROM balance_readings ORDER BY id")
     assert rows == [("panel-a", "1000", "USD"), ("panel-a", "999.1", "USD")]
+
+
+async def test_q52_provider_that_counts_in_another_currency_gets_no_orders(desk: Desk, panel: SimulatedPanel) -> None:
+    """Its rates would be read in the wrong one; it is told once, and ends when the panel names the right one."""
+    balances = Balances(desk)
+    panel.switch("body", '{"balance":"1000","currency":"INR"}', action="balance", times=2)
+    with capture_logs() as logs:
+        await balances.ask("panel-a")
+        await balances.ask("panel-a")
+        assert desk.condition("panel-a").held == "it counts in INR"
+        await balances.ask("panel-a")
+    assert desk.condition("panel-a").held is None
+    assert [each["event"] for each in logs] == ["currency_differs", "currency_right"]
+    assert (logs[0]["configured"], logs[0]["answered"], logs[0]["log_level"]) == ("USD", "INR", "error")
 
 
 async def test_risen_balance_ends_a_hold_for_funds(desk: Desk, panel: SimulatedPanel) -> None:
