@@ -65,7 +65,7 @@ def read(form: str, *, escaped_newlines: bool = False) -> Request:
     ],
 )
 def test_request_is_read(form: str, request_read: Request) -> None:
-    """Every action, single and multi, and every way to say it (Q7 to Q13, Q20)."""
+    """Every action, single and multi, and every way to say it (Q7, Q8, Q9, Q11, Q12, Q13, Q20)."""
     assert read(form) == request_read
 
 
@@ -93,7 +93,7 @@ def test_request_that_makes_no_sense_is_refused_by_its_text(form: str, text: str
 
 
 def test_a_hundred_ids_are_allowed_after_duplicates_and_blanks() -> None:
-    """The limit counts orders, not commas."""
+    """The limit counts orders, not commas (Q13)."""
     asked = ",".join([*map(str, range(100)), "5", " ", ""])
     assert read(f"action=status&orders={asked}") == MultiStatusRequest(tuple(map(str, range(100))))
 

@@ -68,7 +68,7 @@ async def test_u5_reset_or_end_on_accept_is_in_doubt(trial: Trial) -> None:
 
 
 async def test_u6_u7_answer_that_never_comes_is_in_doubt_whether_the_order_exists_or_not(trial: Trial) -> None:
-    """Read, then FIN, RST or silence; done or not done: the same to us, and never sent again."""
+    """Read, then FIN, RST or silence; done or not done: the same to us, and never sent again (Q77)."""
     links = []
     async with trial.gateway(trial.settings(panels=SHORT)) as house:
         call = await house.user()
@@ -223,7 +223,7 @@ async def test_u13_id_that_another_order_has_is_in_doubt_and_shows_nobody_elses_
 
 @pytest.mark.parametrize("status", ["301 Moved Permanently", "302 Found", "307 Temporary Redirect", "308 Permanent"])
 async def test_u14_redirect_is_never_followed(small_trial: Trial, status: str) -> None:
-    """To another host, in a circle, to a file, to the cloud's metadata: our key goes nowhere.
+    """To another host, in a circle, to a file, to the cloud's metadata: our key goes nowhere (Q79).
 
     A mere correction of the address is a refusal: the panel is passed by until somebody configures it. The others are
     in doubt.

@@ -99,7 +99,7 @@ async def _there(trial: Trial) -> bool:
 async def test_u23_throttled_panel_is_left_alone_as_long_as_it_asks(
     small_trial: Trial, wait: str, seconds: int
 ) -> None:
-    """HTTP 429: the next route at once, and the panel is asked again when it said so, within a quarter of an hour."""
+    """HTTP 429: the next route at once; the panel is asked again when it said so, within a quarter of an hour (Q78)."""
     trial = small_trial
     async with trial.gateway() as house:
         call, desk = await house.user(), house.gateway.desk

@@ -143,7 +143,7 @@ async def test_good_certificate_is_good(opening: Opening) -> None:
     ],
 )
 async def test_u4_bad_tls_is_never_sent_and_said(opening: Opening, context: object, said: str) -> None:
-    """Not one byte of the order or the key; the reason in words; the provider counts as failing and is spared."""
+    """Not one byte of the order or the key; the reason in words; the provider counts as failing and is spared (Q89)."""
     assert callable(context)
     async with server(context()) as there:
         times = Timeouts(connect=0.3, write=1, total=3, total_read=3)
@@ -160,7 +160,7 @@ async def test_u4_bad_tls_is_never_sent_and_said(opening: Opening, context: obje
 
 @pytest.mark.parametrize("context", [expired, wrong_host, self_signed])
 async def test_opt_out_of_one_provider_is_its_own(opening: Opening, context: object) -> None:
-    """`verify_tls: false` takes any certificate there, and no other provider's."""
+    """`verify_tls: false` takes any certificate there, and no other provider's (Q89)."""
     assert callable(context)
     async with server(context()) as there:
         trusting_anybody = Client(there.url, opening=opening, verify_tls=False)

@@ -84,7 +84,7 @@ async def test_accepted_order_is_captured_and_watched(store: Store, user: User) 
 
 
 async def test_id_of_another_order_is_no_acceptance(store: Store, user: User) -> None:
-    """Two orders with one id: the second is unknown and somebody is told (U13)."""
+    """Two orders with one id: the second is unknown and somebody is told (U13, Q87)."""
     first, second = await placed(store, user, 5), await placed(store, user, 6)
     for attempt in (first, second):
         await store.run(partial(arm, attempt, now=NOW))

@@ -70,7 +70,7 @@ async def test_money_is_what_is_owed_and_what_moved_lately(store: Store, alpha: 
 
 
 async def test_stuck_is_measured_by_the_services_own_pace(store: Store, alpha: User, database_url: str) -> None:
-    """Orders of a service that takes an hour are stuck after more than four; of an unknown one, after a week."""
+    """Orders of a service that takes an hour are stuck after more than four; of an unknown one, a week (Q86)."""
     for n in range(KNOWN_LEAST + 2):
         await active(store, alpha, ORDER + n, charge=10)
     other = await active(store, alpha, ORDER + 50, charge=10, service_id=2)

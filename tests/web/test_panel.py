@@ -130,7 +130,7 @@ async def test_field_flood_is_refused(call: Caller) -> None:
 
 
 async def test_every_encoding_and_alias_is_taken(call: Caller) -> None:
-    """GET, JSON, multipart, slashes, v1, bearer and header keys (Q1 to Q5)."""
+    """GET, JSON, multipart, slashes, v1, bearer and header keys (Q1, Q2, Q3, Q4, Q5)."""
     good = {"balance": "1", "currency": "USD"}
     fields = {"key": call.key, "action": "balance"}
     base = call.url.removesuffix("/api/v2")
