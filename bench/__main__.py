@@ -41,7 +41,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="gateway-bench-") as folder:
         house = House(Path(folder), chosen.database)
         try:
-            cases = _cases(house.key, share)
+            cases = _cases(house.key, house.legacy_key, share)
             rows: dict[str, list[Row]] = {case.name: [] for case in cases}
             for number in range(rounds):  # Interleaved, so that a noisy minute spoils no case alone.
                 for case in cases:
@@ -52,7 +52,7 @@ def main() -> None:
     print(_table(rows, "PostgreSQL" if chosen.database else "SQLite"))
 
 
-def _cases(key: str, share: int) -> list[Case]:
+def _cases(key: str, legacy: str, share: int) -> list[Case]:
     first = [str(100_000 + n) for n in range(3_000)]
     hundred = ",".join(first[:100])
     return [
@@ -68,6 +68,13 @@ def _cases(key: str, share: int) -> list[Case]:
             8,
         ),
         Case("`services`, plain", lambda _: form(key, action="services"), 600 // share, 8),
+        Case(
+            "`services`, legacy, gzip",
+            lambda _: form(legacy, "Accept-Encoding: gzip\r\n", action="services"),
+            3_000 // share,
+            8,
+        ),
+        Case("`services`, legacy, plain", lambda _: form(legacy, action="services"), 600 // share, 8),
         Case("wrong key", lambda _: form("gw_nobody", action="balance"), 6_000 // share, 8),
     ]
 

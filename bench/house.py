@@ -56,8 +56,8 @@ class House:
         self.port = int(found[1])
         self._health = found[2]
         self._until_ready()
-        self._run("user", "create", "bench")
-        self.key = self._run("key", "create", "bench", "--quiet").strip()
+        self.key, self.legacy_key = self._user("bench"), self._user("bench-legacy")
+        self._run("user", "set", "bench-legacy", "--dialect", "legacy")
         self._run("user", "credit", "bench", "10000000", "--reference", "bench")
 
     def close(self) -> None:
@@ -82,6 +82,10 @@ class House:
             if line.startswith("gateway_upstream_calls_total")
         )
         return found
+
+    def _user(self, name: str) -> str:
+        self._run("user", "create", name)
+        return self._run("key", "create", name, "--quiet").strip()
 
     def _until_ready(self) -> None:
         for _ in range(300):
