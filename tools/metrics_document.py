@@ -30,9 +30,9 @@ the same on every replica: take `max`, not `sum`, over them.
 _TAIL: Final = """
 ## Error types
 
-The one vocabulary of what went wrong, in `error_type` here and in the log's `request` and `attempt_decided`. The prefix
-says whose it is: `caller_` the user's, `policy_` a rule of ours, `panel_` a provider's, `gateway_` our own;
-`_unclassified` is a word we owe.
+The one vocabulary of what went wrong: `error_type` here and in the log's `request` and `attempt_decided`, `fault` of
+each attempt in `gateway order show`. The prefix says whose it is: `caller_` the user's, `policy_` a rule of ours,
+`panel_` a provider's, `gateway_` our own; `_unclassified` is a word we owe.
 
 {words}.
 

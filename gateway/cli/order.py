@@ -8,6 +8,8 @@ import rich_click as click
 
 from gateway.cli.moments import Moment, shown
 from gateway.cli.session import command, in_books, table
+from gateway.core.attempt import AttemptState
+from gateway.core.error_type import of_history
 from gateway.core.exchange import Exchange
 from gateway.core.money import format_amount, scale_of
 from gateway.core.order import OrderState
@@ -127,6 +129,9 @@ def _attempts(life: Life) -> list[str]:
         lines.append(f"  {each.n}. {each.provider}/{each.provider_service}  {each.state}{accepted}")
         lines.append(_deep("times", _times(each)))
         lines.append(_deep("cost", f"{each.cost} {each.currency}, by {each.owner}"))
+        fault = of_history(AttemptState(each.state), each.reason or "", each.exchange)
+        if fault is not None:
+            lines.append(_deep("fault", fault))
         if each.reason:
             lines.append(_deep("reason", _cut(each.reason)))
         if each.exchange is not None:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
+from gateway.core.attempt import AttemptState
 from gateway.core.errors import (
     TEXT_IDEMPOTENCY_REUSED,
     TEXT_INCORRECT_LINK,
@@ -30,6 +31,7 @@ from gateway.core.errors import (
     TEXT_REFILL_NOT_FOUND,
     TEXT_TOO_MANY_REQUESTS,
 )
+from gateway.core.exchange import Exchange
 from gateway.core.outcome import Accepted, NotPlaced, NotSent, Outcome, Rejected, Unknown
 from gateway.core.rejections import USERS_FAULT, RejectKind
 
@@ -102,6 +104,11 @@ _BEGINNINGS: Final[tuple[tuple[str, ErrorType], ...]] = (
     ("Quantity ", ErrorType.CALLER_QUANTITY),
     ("Incorrect ", ErrorType.CALLER_FIELD),  # text_incorrect_field
 )
+# Why nothing was sent to a panel that was not even asked for a connection; anything else is a turn that did not come.
+_UNSENT: Final[tuple[tuple[str, ErrorType], ...]] = (
+    ("the provider ", ErrorType.POLICY_HELD),
+    ("the books ", ErrorType.GATEWAY_BOOKS),
+)
 _BROKEN_FROM: Final = 500
 
 
@@ -131,6 +138,29 @@ def of_outcome(outcome: Outcome | NotPlaced, *, status: int | None = None, whole
             return of_kind(outcome.kind)
         case Unknown():
             return _of_answer(status, whole=whole)
+
+
+def of_history(state: AttemptState, reason: str, exchange: Exchange | None) -> ErrorType | None:
+    """The word for an attempt as the books keep it, which is the one that was counted and logged; None without a fault.
+
+    `reason` begins with the kind of a refusal, or is one of our own texts of why nothing was sent.
+    """
+    match state:
+        case AttemptState.REJECTED:
+            kind = reason.partition(":")[0]
+            return of_kind(RejectKind(kind)) if kind in set(RejectKind) else ErrorType.UNCLASSIFIED
+        case AttemptState.NOT_PLACED:
+            return ErrorType.PANEL_NOT_PLACED
+        case AttemptState.UNKNOWN:
+            if exchange is None:
+                return ErrorType.GATEWAY_CUT_OFF
+            return _of_answer(exchange.status, whole=exchange.complete)
+        case AttemptState.NOT_SENT if exchange is not None:
+            return ErrorType.PANEL_UNREACHABLE
+        case AttemptState.NOT_SENT:
+            return next((word for begins, word in _UNSENT if reason.startswith(begins)), ErrorType.POLICY_BUSY)
+        case _:
+            return None
 
 
 def _of_answer(status: int | None, *, whole: bool) -> ErrorType:

@@ -86,6 +86,7 @@ async def test_failed_order_tells_why(told: Told) -> None:
     text = await told("show", told.orders[1])
     assert f"order {told.orders[1]} of alpha: failed" in text
     assert "Invalid link" in text
+    assert "caller_link" in text  # the word that the metric and the log had
     assert "void:" in text
     assert "\x1b" not in text
 

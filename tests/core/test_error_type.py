@@ -3,7 +3,9 @@
 import pytest
 
 from gateway.core import errors
-from gateway.core.error_type import ErrorType, of_kind, of_outcome, of_text
+from gateway.core.attempt import AttemptState
+from gateway.core.error_type import ErrorType, of_history, of_kind, of_outcome, of_text
+from gateway.core.exchange import Exchange
 from gateway.core.outcome import Accepted, NotPlaced, NotSent, Outcome, Rejected, Unknown
 from gateway.core.rejections import USERS_FAULT, RejectKind
 from gateway.core.service_fields import FIELDS
@@ -54,3 +56,31 @@ def test_outcome_has_its_word(
 ) -> None:
     """A doubt is named by what came: nothing whole, a 500, or something that proves nothing."""
     assert of_outcome(outcome, status=status, whole=whole) is word
+
+
+SILENCE = Exchange(service="1", asked=(), at=0, sent=True)
+HELD_REASON = "the provider is held: funds"
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "exchange", "word"),
+    [
+        (AttemptState.ACCEPTED, "", SILENCE, None),
+        (AttemptState.PLANNED, "", None, None),
+        (AttemptState.REJECTED, "funds: not enough", SILENCE, ErrorType.PANEL_FUNDS),
+        (AttemptState.REJECTED, "link: bad link", SILENCE, ErrorType.CALLER_LINK),
+        (AttemptState.REJECTED, "said by a person", None, ErrorType.UNCLASSIFIED),
+        (AttemptState.NOT_PLACED, "", None, ErrorType.PANEL_NOT_PLACED),
+        (AttemptState.UNKNOWN, "the process died", None, ErrorType.GATEWAY_CUT_OFF),
+        (AttemptState.UNKNOWN, "?", SILENCE, ErrorType.PANEL_SILENT),
+        (AttemptState.NOT_SENT, "ConnectError", SILENCE, ErrorType.PANEL_UNREACHABLE),
+        (AttemptState.NOT_SENT, HELD_REASON, None, ErrorType.POLICY_HELD),
+        (AttemptState.NOT_SENT, "the books could not be written: x", None, ErrorType.GATEWAY_BOOKS),
+        (AttemptState.NOT_SENT, "no free slot within 30 s", None, ErrorType.POLICY_BUSY),
+    ],
+)
+def test_history_has_the_word_that_was_counted(
+    state: AttemptState, reason: str, exchange: Exchange | None, word: ErrorType | None
+) -> None:
+    """Whoever looks at an order days later reads what the metric and the log said."""
+    assert of_history(state, reason, exchange) is word
