@@ -21,7 +21,7 @@ def test_printed_lines_are_a_file_that_can_be_used(tmp_path: Path, name: str) ->
     finally:
         panel.stop()
     assert result.exit_code == 0, result.output
-    assert "# services: 19" in result.output
+    assert "# services: 20" in result.output
     assert "panel-a-key" not in result.output
     file = tmp_path / "providers.yaml"
     file.write_text(f"version: 1\n{result.output}")

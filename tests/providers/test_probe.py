@@ -39,7 +39,7 @@ async def test_dialect_is_found_out(tmp_path: Path, name: str) -> None:
         found = await probed(panel.url)
         assert found.family.dialect == DIALECTS[name]
         assert found.family.currency == ("USD" if DIALECTS[name].balance else "")
-        assert "services: 19" in found.family.saw
+        assert "services: 20" in found.family.saw
         assert untouched(panel)
 
 
