@@ -14,6 +14,10 @@ for that order then, and names it in the subscription's status. The money, in pr
 - A child that ends in part, or canceled, counts by its charge after its panel's own refund.
 - An end whose children nobody has heard of, or that names none, cannot be read; then nothing is paid until a person
   has looked.
+
+Some panels make an order for each run of a drip-feed too. Where they name them, what is owed is the sum over the runs,
+each by the rules of any order (core/refund.py): a run that ended in part owes its part, even if the whole is called
+completed, and one that was never made owes itself when the whole ended early.
 """
 
 from decimal import Decimal
@@ -24,7 +28,7 @@ from typing import Final
 import msgspec
 
 from gateway.core.messages import StatusReply, StatusWord
-from gateway.core.refund import Owed
+from gateway.core.refund import Bill, Owed, owed
 
 ENDS: Final = frozenset({StatusWord.COMPLETED, StatusWord.PARTIAL, StatusWord.CANCELED})
 
@@ -35,6 +39,7 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     upstream_order: str
     status: StatusWord | None = None  # the last word on it; None: nothing was heard of it yet
     charge: Decimal | None = None  # what the panel asks for it by now, in the provider's currency; None: not known
+    remains: int | None = None  # what the panel says is missing of it
 
 
 class Family(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +50,21 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     children: tuple[Child, ...]
     named: bool  # whether its panel's report says which children there are
     strange: int = 0  # of those it says, how many are other orders' and were not taken
+
+
+class Runs(msgspec.Struct, frozen=True, kw_only=True):
+    """What a drip-feed has become so far, where its panel makes an order for each run."""
+
+    runs: int  # it was ordered for
+    quantity: int  # of all runs
+    cost: Decimal | None  # what the panel would ask for all of them, in the provider's currency
+    children: tuple[Child, ...]
+    strange: int = 0  # as of a family
+
+    @property
+    def heard(self) -> bool:
+        """Whether something was heard of each."""
+        return all(child.status is not None for child in self.children)
 
 
 def charged(child: Child) -> Decimal | None:
@@ -83,6 +103,42 @@ def came_to(charge: int, family: Family, report: StatusReply) -> Owed | None:
     )
     review = f"its panel names {family.strange} orders that are not its own" if family.strange else None
     return Owed(due=charge - kept, undelivered=missing, word=word, review=review)
+
+
+def sum_of_runs(charge: int, runs: Runs, report: StatusReply) -> Owed | None:
+    """Say what is owed of ``charge`` after ``report``, run by run, or ``None`` while the drip-feed is under way.
+
+    How many runs were made is never fewer than the panel says were done. A drip-feed that is completed does not wait
+    for runs that nobody has heard of: they are delivered until something else is heard.
+    """
+    if report.status not in ENDS:
+        return None
+    per_run = runs.quantity // runs.runs
+    each = Bill(charge=0, quantity=per_run, cost=None if runs.cost is None else runs.cost / runs.runs)
+    debts = [debt for child in runs.children if (debt := owed(each, _reported(child))) is not None]
+    unread = next((debt for debt in debts if debt.undelivered is None), None)
+    if unread is not None or not (runs.heard or report.status is StatusWord.COMPLETED):
+        why = "one of its runs cannot be read" if unread is None else f"one of its runs: {unread.review}"
+        return Owed(due=0, undelivered=None, word=report.status, review=why)
+    made = max(len(runs.children) + runs.strange, report.runs or 0)
+    unmade = 0 if report.status is StatusWord.COMPLETED else max(runs.runs - made, 0)
+    missing = min(sum(debt.undelivered or 0 for debt in debts) + unmade * per_run, runs.quantity)
+    some = StatusWord.PARTIAL if missing < runs.quantity else StatusWord.CANCELED
+    reviews = [debt.review for debt in debts if debt.review is not None]
+    if runs.strange:
+        reviews.append(f"its panel names {runs.strange} orders that are not its own")
+    return Owed(
+        due=charge * missing // runs.quantity,
+        undelivered=missing,
+        word=some if missing else StatusWord.COMPLETED,
+        review=reviews[0] if reviews else None,
+    )
+
+
+def _reported(child: Child) -> StatusReply:
+    return StatusReply(
+        status=child.status, remains=child.remains, charge=None if child.charge is None else f"{child.charge:f}"
+    )
 
 
 def _price(child: Child, family: Family) -> Fraction:

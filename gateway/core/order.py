@@ -24,7 +24,7 @@ from typing import Final
 import msgspec
 
 from gateway.core import ledger
-from gateway.core.children import Family, came_to, to_come
+from gateway.core.children import Family, Runs, came_to, sum_of_runs, to_come
 from gateway.core.errors import GatewayError
 from gateway.core.messages import StatusReply, StatusWord
 from gateway.core.money import scale_of, to_units_up
@@ -173,23 +173,20 @@ def report(  # noqa: PLR0913 - what was agreed, what was made of it, and what wa
     *,
     cost: Decimal | None = None,
     runs: int = 1,
-    family: Family | None = None,
+    family: Family | Runs | None = None,
     patient: bool = False,
 ) -> Step:
     """Apply what a panel said of an order; ``cost`` is what the panel asked for all of it, in its own currency.
 
-    ``family`` is of a subscription: the orders its panel made for it, by which it is settled. While ``patient`` a
-    report whose money cannot be read is put before no person yet: what is missing may still come. A report without a
-    known word changes no state and no money, only a start count that was not known. On a terminal order it may raise a
-    refund, or set ``review`` where it contradicts what the user was told.
+    ``family`` is what its panel made for a subscription, or for the runs of a drip-feed, by which it is settled. While
+    ``patient`` a report whose money cannot be read is put before no person yet: what is missing may still come. A
+    report without a known word changes no state and no money, only a start count that was not known. On a terminal
+    order it may raise a refund, or set ``review`` where it contradicts what the user was told.
     """
     known = msgspec.structs.replace(order, start_count=_start_count(order, said))
     if said.status is None:
         return Step(order=known)
-    if family is None:
-        debt = owed(Bill(charge=order.charge, quantity=order.quantity, cost=cost, runs=runs), said)
-    else:
-        debt = came_to(order.charge, family, said)
+    debt = _debt(Bill(charge=order.charge, quantity=order.quantity, cost=cost, runs=runs), said, family)
     if debt is not None and debt.undelivered is None:  # what is owed cannot be read: never guess, let a person look
         return Step(order=known if patient else msgspec.structs.replace(known, review=order.review or debt.review))
     state = _target(order, _event(said.status, debt))
@@ -199,16 +196,23 @@ def report(  # noqa: PLR0913 - what was agreed, what was made of it, and what wa
         known,
         state=state,
         shown=SHOWN[state] if state in TERMINAL else _forward(order.shown, said.status),
-        remains=_remains(order, said, debt) if family is None or debt is not None else to_come(family),
+        remains=to_come(family) if isinstance(family, Family) and debt is None else _remains(order, said, debt),
         review=order.review or (debt.review if debt is not None else None),
     )
     return _pay(moved, debt)
 
 
-def unreadable(said: StatusReply, *, runs: int = 1, family: Family | None = None) -> bool:
+def unreadable(said: StatusReply, *, runs: int = 1, family: Family | Runs | None = None) -> bool:
     """Whether a report ends an order without saying how much of it is missing."""
-    debt = owed(Bill(charge=0, quantity=1, runs=runs), said) if family is None else came_to(0, family, said)
+    debt = _debt(Bill(charge=0, quantity=1, runs=runs), said, family)
     return debt is not None and debt.undelivered is None
+
+
+def _debt(bill: Bill, said: StatusReply, family: Family | Runs | None) -> Owed | None:
+    """What is owed, by what the panel made for the order where that is how it is settled."""
+    if isinstance(family, Runs):
+        return sum_of_runs(bill.charge, family, said)
+    return owed(bill, said) if family is None else came_to(bill.charge, family, said)
 
 
 def true_up(

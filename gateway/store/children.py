@@ -60,14 +60,15 @@ def apply_child(child: ChildDue, said: StatusReply, *, provider: str, pace: int,
     assert locked is not None, f"child {child.upstream_order} of order {child.order_id}, which does not exist"
     row = (yield Query("child_read", {"id": child.id}))[0]
     before = None if row["status"] is None else StatusWord(row["status"])
-    status, charge = before, row["charge"]
+    status, charge, remains = before, row["charge"], row["remains"]
     if said.status is not None and (before not in ENDS or said.status in ENDS):
         status, charge = said.status, _charge(locked, provider, said, known=row["charge"])
+        remains = said.remains
     ended_at = row["ended_at"] or (now if status in ENDS else None)
     due_at = next_poll(row["created_at"], ended_at, pace=pace, now=now)
-    told = {"status": status, "charge": charge, "ended_at": ended_at, "due_at": due_at}
+    told = {"status": status, "charge": charge, "remains": remains, "ended_at": ended_at, "due_at": due_at}
     yield Query("child_told", {"id": child.id, **told, "now": now})
-    if (status, charge) == (before, row["charge"]):
+    if (status, charge, remains) == (before, row["charge"], row["remains"]):
         return
     if status in ENDS:
         yield from record(

@@ -7,15 +7,15 @@ from typing import Final
 import msgspec
 
 from gateway.core import ledger
-from gateway.core.children import spent
+from gateway.core.children import Family, Runs, spent
 from gateway.core.messages import StatusReply
 from gateway.core.order import TERMINAL, Booked, Order, Step, report, true_up, unreadable
 from gateway.core.routing import PlannedRoute
 from gateway.store.engine import Query, Steps, Value
 from gateway.store.events import record
-from gateway.store.family import kin_of
+from gateway.store.family import kin_of, runs_of
 from gateway.store.ledger import post_all
-from gateway.store.life import Locked, lock_order, write_step
+from gateway.store.life import lock_order, write_step
 
 # How long a claim is ours: longer than one multi-status call may take.
 LEASE_MS: Final = 60_000
@@ -102,11 +102,13 @@ def apply(  # noqa: PLR0913 - what is known of the order, of the panel and of th
     locked = yield from lock_order(due.order_id)
     assert locked is not None, f"poll of order {due.order_id}, which does not exist"
     route = next((route for route in locked.routes if route.provider == provider), None)
-    cost, runs = None if route is None else route.cost, _runs(locked)
+    cost, runs = None if route is None else route.cost, runs_of(locked)
     kin = yield from kin_of(locked, said, provider=provider, cost=cost, now=now)
     family = None if kin is None else kin.family
     since = (due.unreadable_since or now) if unreadable(said, runs=runs, family=family) else None
     patient = since is not None and now - since < UNREADABLE_MS
+    if isinstance(family, Runs) and since is not None and not patient and not family.heard:
+        family = None  # its panel says nothing of the runs it named: by what it says of the whole, as without them
     made = report(locked.order, said, cost=cost, runs=runs, family=family, patient=patient)
     if made.order.refunded > locked.order.refunded and confirmations > 1:
         times = due.refund_times + 1 if due.refund_named == made.order.refunded else 1
@@ -121,7 +123,7 @@ def apply(  # noqa: PLR0913 - what is known of the order, of the panel and of th
     if terminal_at is None and made.order.state in TERMINAL:
         terminal_at = now
     if terminal_at is not None and route is not None:
-        charged = _charged(said, route) if family is None else spent(family)
+        charged = spent(family) if isinstance(family, Family) else _charged(said, route)
         yield from _true_up(made.order, route, charged, now=now)
     due_at = next_poll(due.accepted_at, terminal_at, pace=pace, now=now)
     if due_at is None and kin is not None and kin.asked:  # what is still heard of its children may raise its refund
@@ -231,12 +233,6 @@ def put_before_a_person(order_id: int, now: int) -> Steps[bool]:
     after = msgspec.structs.replace(locked.order, review="its panel has said nothing of it for hours")
     yield from write_step(locked.order, Step(order=after), actor="gateway", reason="no news", now=now)
     return True
-
-
-def _runs(locked: Locked) -> int:
-    """Of a drip-feed; 1 for any other order."""
-    runs = dict(locked.fields).get("runs", "")
-    return int(runs) if runs.isascii() and runs.isdigit() and 0 < len(runs) < 10 else 1
 
 
 def _told(said: StatusReply) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.children import Child, Family, came_to, charged, spent, to_come
+from gateway.core.children import Child, Family, Runs, came_to, charged, spent, sum_of_runs, to_come
 from gateway.core.messages import StatusReply, StatusWord
 
 ENDED = StatusReply(status=StatusWord.COMPLETED)
@@ -149,3 +149,98 @@ def test_more_that_was_delivered_is_never_paid_back(
 
     dearer = Child(upstream_order="2", status=StatusWord.CANCELED, charge=more)
     assert owes([*children, dearer]) <= owes(children)
+
+
+def run(status: StatusWord | None, remains: int | None = None, charge: str | None = None) -> Child:
+    """The order a panel made for one run."""
+    return Child(upstream_order="1", status=status, remains=remains, charge=None if charge is None else Decimal(charge))
+
+
+def runs(*children: Child, strange: int = 0, cost: str | None = "5.00") -> Runs:
+    """Five runs of 20 pieces each, for 5.00 at the panel."""
+    whole = None if cost is None else Decimal(cost)
+    return Runs(runs=5, quantity=100, cost=whole, children=children, strange=strange)
+
+
+DONE, PART, GONE = StatusWord.COMPLETED, StatusWord.PARTIAL, StatusWord.CANCELED
+
+
+@pytest.mark.parametrize(
+    ("word", "made", "done", "due", "missing", "shown"),
+    [
+        # All runs delivered; one in part, though the whole is called completed; one canceled.
+        (DONE, runs(*[run(DONE)] * 5), None, 0, 0, DONE),
+        (DONE, runs(*[run(DONE)] * 4, run(PART, 5)), None, 50, 5, PART),
+        (DONE, runs(*[run(DONE)] * 4, run(GONE)), None, 200, 20, PART),
+        # Completed does not wait for runs nobody has heard of, and owes none that is not named.
+        (DONE, runs(run(DONE), run(None)), None, 0, 0, DONE),
+        (DONE, runs(run(PART, 5), run(None)), None, 50, 5, PART),
+        # Ended early: what was never made is owed whole, what is under way is delivered.
+        (GONE, runs(run(DONE), run(PART, 8)), None, 680, 68, PART),
+        (PART, runs(run(DONE), run(StatusWord.IN_PROGRESS, 20)), None, 600, 60, PART),
+        (GONE, runs(run(DONE)), 3, 400, 40, PART),
+        (GONE, runs(), 0, 1000, 100, GONE),
+        (GONE, runs(*[run(GONE)] * 5), None, 1000, 100, GONE),
+        (GONE, runs(*[run(GONE)] * 9), None, 1000, 100, GONE),
+        # A canceled run with a part delivered, as its charge says; without a cost to measure by, all of it.
+        (GONE, runs(*[run(DONE)] * 4, run(GONE, 5, "0.75")), None, 50, 5, PART),
+    ],
+)
+def test_dripfeed_owes_the_sum_of_its_runs(
+    word: StatusWord, made: Runs, done: int | None, due: int, missing: int, shown: StatusWord
+) -> None:
+    """Each run by the rules of any order."""
+    owed = sum_of_runs(1000, made, StatusReply(status=word, runs=done))
+    assert owed is not None
+    assert (owed.due, owed.undelivered, owed.word, owed.review) == (due, missing, shown, None)
+
+
+def test_dripfeed_under_way_owes_nothing() -> None:
+    """Whatever its runs came to."""
+    assert sum_of_runs(1000, runs(run(GONE)), StatusReply(status=StatusWord.IN_PROGRESS)) is None
+
+
+def test_dripfeed_with_a_run_that_cannot_be_read_waits() -> None:
+    """Nobody has heard of it, or it ended in part without saying how much."""
+    for made, why in (
+        (runs(run(DONE), run(None)), "one of its runs cannot be read"),
+        (runs(run(PART)), "one of its runs: partial without a readable remains"),
+    ):
+        owed = sum_of_runs(1000, made, STOPPED)
+        assert owed is not None
+        assert (owed.due, owed.undelivered, owed.review) == (0, None, why)
+    assert runs(run(DONE)).heard
+    assert not runs(run(None)).heard
+
+
+def test_run_that_contradicts_itself_is_for_a_person() -> None:
+    """It is owed as any such order, and so is one among others' orders, which counts as delivered."""
+    torn = sum_of_runs(1000, runs(*[run(DONE)] * 4, run(GONE, 5, "1.00")), STOPPED)
+    assert torn is not None
+    assert (torn.due, torn.review) == (
+        200, "canceled with a remains, but the panel's charge does not say that a part was delivered",
+    )  # fmt: skip
+    unpriced = sum_of_runs(1000, runs(*[run(DONE)] * 4, run(GONE, 5, "0.75"), cost=None), STOPPED)
+    assert unpriced is not None
+    assert unpriced.due == 200
+    strange = sum_of_runs(1000, runs(run(DONE), strange=1), STOPPED)
+    assert strange is not None
+    assert (strange.due, strange.review) == (600, "its panel names 1 orders that are not its own")
+
+
+RUNS = st.lists(
+    st.builds(Child, upstream_order=st.just("1"), status=st.sampled_from(StatusWord), remains=st.integers(-5, 30)),
+    max_size=12,
+)
+
+
+@given(st.integers(0, 10**12), RUNS, st.sampled_from([DONE, PART, GONE]), st.none() | st.integers(-1, 9))
+def test_dripfeed_never_owes_more_than_was_charged(
+    charge: int, children: list[Child], word: StatusWord, done: int | None
+) -> None:
+    """Between nothing and all, in proportion to what is missing."""
+    owed = sum_of_runs(charge, runs(*children), StatusReply(status=word, runs=done))
+    assert owed is not None
+    assert owed.undelivered is not None
+    assert 0 <= owed.undelivered <= 100
+    assert owed.due == charge * owed.undelivered // 100

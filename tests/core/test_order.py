@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.children import Child, Family
+from gateway.core.children import Child, Family, Runs
 from gateway.core.messages import StatusReply, StatusWord
 from gateway.core.order import (
     HELD,
@@ -190,6 +190,21 @@ def test_running_subscription_pays_nothing_back_and_counts_down() -> None:
     made = report(SUBSCRIPTION, said(StatusWord.IN_PROGRESS), family=family(child("0.05"), child(None, None)))
     assert (made.order.state, made.order.shown, made.order.remains) == (OrderState.ACTIVE, StatusWord.IN_PROGRESS, 3)
     assert made.transfers == ()
+
+
+def test_dripfeed_whose_runs_are_named_is_settled_by_them() -> None:
+    """One of two runs ended in part, three of five were never made; before the end the panel's figures are shown."""
+    runs = Runs(
+        runs=5,
+        quantity=100,
+        cost=Decimal(1),
+        children=(child("0.2"), Child(upstream_order="2", status=StatusWord.PARTIAL, remains=10)),
+    )
+    under_way = report(active(), said(StatusWord.IN_PROGRESS, 77), runs=5, family=runs)
+    assert (under_way.order.remains, under_way.transfers) == (77, ())
+    made = report(under_way.order, said(StatusWord.CANCELED, 5), runs=5, family=runs)
+    assert (made.order.state, made.order.refunded, made.order.remains) == (OrderState.PARTIAL, 700, 70)
+    assert not unreadable(said(StatusWord.CANCELED), runs=5, family=runs)
 
 
 @pytest.mark.parametrize("word", [StatusWord.COMPLETED, StatusWord.CANCELED])

@@ -289,3 +289,55 @@ async def test_subscription_in_doubt_makes_orders_too(store: Store, alpha: User)
     await bring(store, attempt, Unknown("timeout"))
     await store.run(partial(watch_doubts, [(attempt.id, attempt.provider)], aged=[], ms=0))
     assert await store.read(partial(makes_orders, "panel-a"))
+
+
+DRIP: dict[str, Any] = {
+    "fields": (("link", "L"), ("quantity", "2"), ("runs", "5"), ("interval", "60")), "charge": 1000, "quantity": 10,
+}  # fmt: skip
+
+
+async def test_dripfeed_is_settled_by_the_runs_its_panel_names(store: Store, alpha: User) -> None:
+    """A run that ended in part and two that were never made; the whole's own remains is not looked at."""
+    await tell(store, await active(store, alpha, **DRIP), names(RUNNING, "a"))
+    await tell_children(store, {"a": StatusReply(status=StatusWord.PARTIAL, remains=1, charge="0.05")})
+    ((due,), _) = await due_of(store)
+    await tell(store, due, names(RUNNING, "a", "b", "c"))
+    await tell_children(store, {"b": costs("0.1"), "c": costs("0.1", RUNNING)})
+    for _ in range(2):
+        ((due,), _) = await due_of(store)
+        await tell(store, due, StatusReply(status=STOPPED, remains=9, orders=("a", "b", "c")))
+    order = (await order_of(store)).order
+    assert (order.state, order.refunded, order.remains) == (OrderState.PARTIAL, 500, 5)
+    await tell_children(store, {"c": StatusReply(status=STOPPED, charge="0")})
+    ((due,), _) = await due_of(store)
+    await tell(store, due, names(STOPPED, "a", "b", "c"))
+    assert (await order_of(store)).order.refunded == 700
+    await books_are_sound(store)
+
+
+async def test_dripfeed_whose_runs_say_nothing_is_settled_by_its_own_word(store: Store, alpha: User) -> None:
+    """After a day of patience; one that is completed waits for nothing."""
+    await tell(store, await active(store, alpha, **DRIP), names(RUNNING, "a"))
+    ended = StatusReply(status=STOPPED, runs=1, orders=("a",))
+    for now, refunded in ((NOW, 0), (NOW + UNREADABLE_MS - 1, 0), (NOW + UNREADABLE_MS, 800)):
+        ((due,), _) = await due_of(store)
+        await tell(store, due, ended, now=now)
+        assert (await order_of(store)).order.refunded == refunded
+    assert (await order_of(store)).order.review is None
+    await books_are_sound(store)
+
+
+async def test_completed_dripfeed_waits_for_no_run_and_is_raised_by_one(store: Store, alpha: User) -> None:
+    """What is heard of a run later is paid then."""
+    await tell(store, await active(store, alpha, **DRIP), names(ENDED, "a", "b"))
+    assert (await order_of(store)).order.state is OrderState.COMPLETED
+    await tell_children(store, {"a": StatusReply(status=StatusWord.PARTIAL, remains=1)})
+    ((due,), _) = await due_of(store)
+    await tell(store, due, names(ENDED, "a", "b"))
+    assert (await order_of(store)).order.refunded == 100
+
+
+async def test_dripfeed_that_names_no_runs_is_as_it_was(store: Store, alpha: User) -> None:
+    """By how many were done, as its panel says; an empty list is none that is named."""
+    await tell(store, await active(store, alpha, **DRIP), StatusReply(status=STOPPED, runs=2, orders=()))
+    assert (await order_of(store)).order.refunded == 600

@@ -8,14 +8,14 @@ WHERE NOT EXISTS (SELECT 1 FROM attempts a WHERE a.provider = CAST(:provider AS 
 ON CONFLICT(provider, upstream_order) DO NOTHING RETURNING id
 
 -- name: children_of_order
-SELECT upstream_order, status, charge, due_at FROM children WHERE order_id = :order_id AND provider = :provider ORDER BY id
+SELECT upstream_order, status, charge, remains, due_at FROM children WHERE order_id = :order_id AND provider = :provider ORDER BY id
 
 -- name: child_holder
 -- Which order of ours a panel made this one for.
 SELECT order_id FROM children WHERE provider = :provider AND upstream_order = :upstream_order
 
 -- name: child_read
-SELECT status, charge, created_at, ended_at FROM children WHERE id = :id
+SELECT status, charge, remains, created_at, ended_at FROM children WHERE id = :id
 
 -- name: children_claim
 -- As polls are claimed: the condition stands on the claimed row itself.
@@ -26,7 +26,7 @@ UPDATE children SET lease_owner = :owner, lease_until = :lease_until WHERE id IN
 RETURNING id, order_id, upstream_order, due_at, misses, silent_since
 
 -- name: child_told
-UPDATE children SET status = :status, charge = :charge, ended_at = :ended_at, seen_at = :now, due_at = :due_at, lease_until = 0,
+UPDATE children SET status = :status, charge = :charge, remains = :remains, ended_at = :ended_at, seen_at = :now, due_at = :due_at, lease_until = 0,
        misses = 0, silent_since = NULL
 WHERE id = :id
 
