@@ -17,13 +17,14 @@ from gateway.store.users import Choices, create_user, credit_user
 
 FILE = """
 version: 1
-currency: USD
+currency: {currency}
 markup: {{percent: 20}}
 tiers: {{reseller: {{percent: -5}}}}
 providers:
   panel-a:
     url: {a}
     key: ${{ENV:PANEL_A_KEY}}
+    exchange_rate: {rate_a}
     allow_private: true
     requests_per_second: 1000
     concurrency: {concurrency}
@@ -36,7 +37,7 @@ providers:
     url: {b}
     key: ${{ENV:PANEL_B_KEY}}
     currency: EUR
-    exchange_rate: 1.1
+    exchange_rate: {rate_b}
     allow_private: true
     requests_per_second: 1000
     poll_seconds: 0.2
@@ -95,7 +96,7 @@ class House:
         store, now = self.gateway.store, self.gateway.desk.clock()
         key = make_key(name.encode().ljust(RANDOM_BYTES, b"-")[:RANDOM_BYTES])
         stored = NewKey(hash=hash_key(key, key_secret(self._settings.environment)), prefix=shown_part(key))
-        await store.run(partial(create_user, name, "USD", choices or Choices(), actor="test", now=now))
+        await store.run(partial(create_user, name, self.gateway.currency, choices or Choices(), actor="test", now=now))
         await store.run(partial(create_key, name, stored, actor="test", now=now))
         if credit:
             await store.run(partial(credit_user, name, credit, reference=f"first-{name}", actor="test", now=now))
@@ -115,7 +116,7 @@ class House:
 def house_settings(folder: Path, *, a: str = NOBODY, b: str = NOBODY, **more: str) -> Settings:
     """Settings of a gateway between two panels; `more` are GATEWAY_ variables in small letters."""
     file = folder / "providers.yaml"
-    usual = {"total": "3", "unknown": "{}", "concurrency": "8"}
+    usual = {"total": "3", "unknown": "{}", "concurrency": "8", "currency": "USD", "rate_a": "1", "rate_b": "1.1"}
     file.write_text(FILE.format(a=a, b=b, **{name: more.pop(name, value) for name, value in usual.items()}))
     environ = {
         "GATEWAY_DATA_DIR": str(folder),

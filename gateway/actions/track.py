@@ -76,7 +76,11 @@ async def track(desk: Desk, provider: str) -> int:
     heard = [one for one in children if one.upstream_order in said]
     await asyncio.gather(*(desk.store.run(partial(tell_child, one, said[one.upstream_order])) for one in heard))
     known = [due for due in dues if due.upstream_order in said]
-    await asyncio.gather(*(desk.store.run(partial(tell, due, said[due.upstream_order])) for due in known))
+    ended = await asyncio.gather(*(desk.store.run(partial(tell, due, said[due.upstream_order])) for due in known))
+    for took in filter(None, ended):
+        desk.metrics.order_dearer(provider)
+        charged, agreed = f"{took.charged:f} {took.currency}", f"{took.agreed:f} {took.currency}"
+        log.error("cost_above_list", order_id=took.order_id, provider=provider, charged=charged, agreed=agreed)
     unheard = [*(await desk.store.run(partial(miss, silent, pace=pace, now=now)) if silent else ())]
     unheard += await desk.store.run(partial(miss_children, quiet, pace=pace, now=now)) if quiet else ()
     for order_id in unheard:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 
 import rich_click as click
@@ -21,6 +22,7 @@ def serve(config: str | None) -> None:
     A changed providers.yaml is taken up by itself, or on SIGHUP, which also reads the secrets it names anew.
     """
     settings = load_settings(os.environ, config_path(config))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # An image of this process's memory would have every key in it.
     prepare_folder(settings.environment.database_url.reveal())
     set_up_logs(settings)
     asyncio.run(_serve(settings))

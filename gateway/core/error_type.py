@@ -55,7 +55,7 @@ class ErrorType(StrEnum):
     CALLER_CANCEL = "caller_cancel"
     CALLER_IDEMPOTENCY = "caller_idempotency"  # one key for two wishes
 
-    POLICY_LIMITED = "policy_limited"  # turned away for wrong keys before
+    POLICY_LIMITED = "policy_limited"  # turned away for wrong keys before, or for a limit of its user
     POLICY_STOPPED = "policy_stopped"  # no orders are taken: the books, or the fence
     POLICY_BUSY = "policy_busy"  # too much is on its way already
     POLICY_NO_ROUTE = "policy_no_route"  # each provider of the service is held, braked, or leaves no margin

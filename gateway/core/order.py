@@ -91,6 +91,10 @@ HELD: Final = frozenset({_R, _P, _U})  # the charge is in the user's held accoun
 # A panel's own charge at the end is believed up to so many times what was agreed.
 COST_TRUSTED_MAX: Final = 2
 
+# Above what was agreed by more than so much of it, and by more than panels round by, is dearer.
+DEARER_SHARE: Final = Decimal("0.02")
+ROUNDED_BY: Final = Decimal("0.0001")
+
 # What the user sees. An active order shows the panel's own word, kept in ``shown``.
 SHOWN: Final[dict[OrderState, StatusWord]] = {
     _R: StatusWord.PENDING,
@@ -226,6 +230,11 @@ def true_up(
         return ()
     amount = to_units_up(charged, scale_of(booked.currency)) - booked.amount
     return ledger.cost(order.id, provider, amount, currency=booked.currency, n=booked.transfers)
+
+
+def dearer(charged: Decimal, agreed: Decimal) -> bool:
+    """Whether a panel took more for an order than its list said when it was placed."""
+    return charged - agreed > max(agreed * DEARER_SHARE, ROUNDED_BY)
 
 
 def _give_up(order: Order) -> Step:

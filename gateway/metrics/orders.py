@@ -23,6 +23,11 @@ GIVEN_BACK: Final = counter(
 TRACKED: Final = counter(
     "orders_tracked", "Orders asked about, and whether there was news.", provider=PROVIDERS, news=("heard", "silent")
 )
+DEARER: Final = counter(
+    "orders_dearer",
+    "Orders that ended, for which the panel took more than its list said when they were placed.",
+    provider=PROVIDERS,
+)
 POLL_LAG: Final = gauge(
     "poll_lag_seconds", "How far beyond its time the order that is most overdue is.", provider=PROVIDERS
 )
@@ -39,7 +44,7 @@ STUCK: Final = gauge(
 )
 
 DECLARED: Final[tuple[Metric, ...]] = (
-    *(ORDERS, ATTEMPTS, UNKNOWN, OLDEST, BRAKED, GIVEN_BACK, TRACKED, POLL_LAG, POLLS, UNHEARD, STUCK),
+    *(ORDERS, ATTEMPTS, UNKNOWN, OLDEST, BRAKED, GIVEN_BACK, TRACKED, DEARER, POLL_LAG, POLLS, UNHEARD, STUCK),
 )
 
 
@@ -54,6 +59,10 @@ class OrderFacts(Instruments):
         """A provider was asked about orders: of so many there was news, of so many none."""
         self.count(TRACKED, provider, "heard", by=heard)
         self.count(TRACKED, provider, "silent", by=silent)
+
+    def order_dearer(self, provider: str) -> None:
+        """A panel took more for an order than its list said."""
+        self.count(DEARER, provider)
 
     def orders_counted(self, by_state: dict[str, int]) -> None:
         """How many orders are in each state; states that are not named have none."""

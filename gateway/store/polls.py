@@ -9,7 +9,7 @@ import msgspec
 from gateway.core import ledger
 from gateway.core.children import Family, Runs, spent
 from gateway.core.messages import StatusReply
-from gateway.core.order import TERMINAL, Booked, Order, Step, report, true_up, unreadable
+from gateway.core.order import TERMINAL, Booked, Order, Step, dearer, report, true_up, unreadable
 from gateway.core.routing import PlannedRoute
 from gateway.store.engine import Query, Steps, Value
 from gateway.store.events import record
@@ -91,13 +91,23 @@ def claim(provider: str, owner: str, *, limit: int, now: int) -> Steps[tuple[Due
     return tuple(sorted(due, key=lambda one: (one.due_at, one.order_id)))
 
 
+class Dearer(msgspec.Struct, frozen=True, kw_only=True):
+    """A panel took more for an order than its list said when the order was placed."""
+
+    order_id: int
+    charged: Decimal
+    agreed: Decimal
+    currency: str
+
+
 def apply(  # noqa: PLR0913 - what is known of the order, of the panel and of the moment
     due: Due, said: StatusReply, *, provider: str, pace: int, now: int, confirmations: int = 1
-) -> Steps[None]:
+) -> Steps[Dearer | None]:
     """Write what a panel said of an order, pay what is owed, and choose the next time; ``pace`` is in ms.
 
     What the panel says it made for the order is taken in, and a subscription that has ended is settled by it. With
-    ``confirmations`` above 1 a refund waits until the panel has named the same one so often in a row.
+    ``confirmations`` above 1 a refund waits until the panel has named the same one so often in a row. Answers when an
+    order ends that its panel took more for than was agreed.
     """
     locked = yield from lock_order(due.order_id)
     assert locked is not None, f"poll of order {due.order_id}, which does not exist"
@@ -117,18 +127,22 @@ def apply(  # noqa: PLR0913 - what is known of the order, of the panel and of th
                 due_at=now + pace, terminal_at=due.terminal_at, refund_named=made.order.refunded, refund_times=times
             )
             yield from _schedule(due, seen)
-            return
+            return None
     yield from write_step(locked.order, made, actor=f"provider:{provider}", reason=_told(said), now=now)
     terminal_at = due.terminal_at
+    took: Dearer | None = None
     if terminal_at is None and made.order.state in TERMINAL:
         terminal_at = now
     if terminal_at is not None and route is not None:
         charged = spent(family) if isinstance(family, Family) else _charged(said, route)
         yield from _true_up(made.order, route, charged, now=now)
+        if due.terminal_at is None and charged is not None and dearer(charged, route.cost):
+            took = Dearer(order_id=due.order_id, charged=charged, agreed=route.cost, currency=route.currency)
     due_at = next_poll(due.accepted_at, terminal_at, pace=pace, now=now)
     if due_at is None and kin is not None and kin.asked:  # what is still heard of its children may raise its refund
         due_at = now + KIN_POLLS_MS
     yield from _schedule(due, _Next(due_at=due_at, terminal_at=terminal_at, unreadable_since=since))
+    return took
 
 
 def miss(dues: Sequence[Due], *, pace: int, now: int) -> Steps[tuple[int, ...]]:

@@ -10,11 +10,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client import generate_latest
 
 from gateway.actions.desk import Desk
 from gateway.actions.track import track
 from gateway.core.dialects import ProviderDialect
-from gateway.core.messages import AddReply, AddRequest
+from gateway.core.messages import AddReply, AddRequest, StatusWord
 from gateway.core.order import OrderState
 from gateway.core.outcome import Accepted
 from gateway.core.user import User
@@ -139,3 +140,22 @@ async def test_panel_that_was_reached_and_said_nothing_is_missed(
         assert await cut_books.run(partial(claim, "panel-a", RIVAL, limit=10, now=NOW)) == ()
         (due,) = await cut_books.run(partial(claim, "panel-a", RIVAL, limit=10, now=NOW + 60_000))
         assert (due.misses, due.silent_since) == (1, NOW)
+
+
+@pytest.mark.parametrize(("agreed", "alarm"), [("0.08", True), ("0.09", False)])
+async def test_u25_panel_that_took_more_than_it_listed_sets_off_an_alarm(
+    cut_books: CutBooks, alpha: User, tmp_path: Path, agreed: str, *, alarm: bool
+) -> None:
+    """When the order ends, and once: a late look at it says the same again."""
+    time = Time()
+    async with simulated_panel(tmp_path) as panel, desk_at(cut_books, panel.url, time=time) as desk:
+        upstream_order = panel.order_by("https://s.example/dear")  # for 0.09
+        routes = (msgspec.structs.replace(make_planned(cost=agreed), currency="USD"),)
+        await bring(cut_books, await sending(cut_books, alpha, routes=routes), Accepted(upstream_order), now=NOW)
+        panel.program.books.force(int(upstream_order), status=StatusWord.COMPLETED, remains=0, start_count=7)
+        for _ in range(2):
+            assert await track(desk, "panel-a") == 1
+            time.pass_by(26 * 3600)
+        told = generate_latest(desk.metrics.registry).decode()
+        assert ('gateway_orders_dearer_total{provider="panel-a"} 1.0' in told) is alarm
+    assert (await order_of(cut_books)).order.state is OrderState.COMPLETED

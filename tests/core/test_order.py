@@ -19,6 +19,7 @@ from gateway.core.order import (
     Order,
     OrderEvent,
     OrderState,
+    dearer,
     report,
     step,
     true_up,
@@ -318,3 +319,20 @@ def test_any_reports_keep_the_books_straight(charge: int, quantity: int, reports
         keys |= {transfer.tx_key for transfer in made.transfers}
         assert order.state not in TERMINAL or made.order.state is order.state
         order = made.order
+
+
+@pytest.mark.parametrize(
+    ("charged", "agreed", "expected"),
+    [
+        ("0.90", "0.90", False),
+        ("0.918", "0.90", False),
+        ("0.919", "0.90", True),
+        ("4.99", "0.90", True),
+        ("0.001", "0.00095", False),
+        ("0.0011", "0.00095", True),
+        ("0.40", "0.90", False),
+    ],
+)
+def test_panel_that_took_more_than_it_listed_is_noticed(charged: str, agreed: str, *, expected: bool) -> None:
+    """Rounding is no price; anything beyond it is."""
+    assert dearer(Decimal(charged), Decimal(agreed)) is expected

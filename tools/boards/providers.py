@@ -140,6 +140,14 @@ PROVIDERS: Final = Board(
                     exprs=((f"max by (provider) (gateway_orders_stuck{{{CHOSEN}}})", "{{provider}}"),),
                 ),
                 Panel(
+                    title="Dearer than listed",
+                    description="Orders that ended, for which the panel took more than its list said, in a day.",
+                    unit="none",
+                    exprs=(
+                        (f"sum by (provider) (increase(gateway_orders_dearer_total{{{CHOSEN}}}[1d]))", "{{provider}}"),
+                    ),
+                ),
+                Panel(
                     title="Asked about",
                     description="Orders asked about, with news (heard) and without (silent).",
                     unit="ops",
