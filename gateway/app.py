@@ -27,7 +27,7 @@ from gateway.jobs.figures import Ledger, figures
 from gateway.jobs.lag import PAUSE_SECONDS, feel_lag
 from gateway.jobs.pace import Pace as Pace  # noqa: PLC0414 - whoever makes a Gateway sets its pace
 from gateway.jobs.publish import Publisher
-from gateway.jobs.reconcile import brakes
+from gateway.jobs.reconcile import brakes, leftovers
 from gateway.jobs.reload import Reload
 from gateway.jobs.sweep import keep_time, sweep
 from gateway.jobs.texts import Texts
@@ -53,6 +53,7 @@ from gateway.store.polls import recall
 from gateway.store.safety import recognise
 from gateway.store.spool import Spool
 from gateway.store.store import open_store
+from gateway.store.unknown import doubtful_providers
 from gateway.store.users import users_elsewhere
 from gateway.web.apipage.page import Facts
 from gateway.web.callers import Callers
@@ -265,11 +266,11 @@ class Gateway:
     async def _check_providers(self) -> None:
         """Orders at a provider that is no longer in the file cannot be followed: that is said, loudly."""
         found = await self.store.read_at_length(read_figures)
-        for name, polls in found.polls.items():
-            if name not in self.desk.providers:
-                log.error(
-                    "provider_missing", provider=name, orders=polls.waiting, do="put it back with `enabled: false`"
-                )
+        doubtful = await self.store.read(doubtful_providers)
+        for name in sorted({*found.polls, *doubtful}.difference(self.desk.providers)):
+            orders = found.polls[name].waiting if name in found.polls else 0
+            told = log.bind(provider=name, orders=orders, in_doubt=name in doubtful)
+            told.error("provider_missing", do="put it back with `enabled: false`")
 
     async def stop(self) -> int:
         """Take no more orders, let what is on its way arrive, and close; answers how many orders were left in the open.
@@ -353,6 +354,7 @@ class Gateway:
         self._every(lambda: rate.figures, lambda: figures(desk), "figures")
         self._every(lambda: rate.texts, self._texts.run, "texts")
         self._every(lambda: rate.reconcile, lambda: brakes(desk), "brakes")
+        self._every(lambda: rate.reconcile, lambda: leftovers(self._resolver), "leftovers")
         self._every(self._verification.pause, self._verification.run, "verify")
         if self._webhook is not None:
             publisher = Publisher(self.store, self._webhook, self.metrics, clock=self._clock)

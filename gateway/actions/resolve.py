@@ -30,6 +30,7 @@ from gateway.store.unknown import (
     Look,
     OpenDoubt,
     Word,
+    doubtful_providers,
     due_back,
     end_quarantine,
     give_back_by_rule,
@@ -49,6 +50,10 @@ PAUSE_MAX_SECONDS: Final = 3600.0
 DENIALS_KEPT: Final = 8  # times an id was denied
 # When the log says how long an order has been in doubt: what a person should see, and what should wake one.
 TOLD_AFTER_SECONDS: Final = (15 * 60, 2 * 3600)
+
+
+# For doubt at a provider that was taken out of the file, and its own rules with it: the defaults, without a look.
+NOT_IN_THE_FILE: Final = UnknownRules()
 
 
 class _Memory:
@@ -102,12 +107,19 @@ class Resolver:
             memory.ticked_at = None
             return
         await self._watch(memory, unknown)
-        rules = self._desk.unknown_rules[provider]
-        await self._end_quarantines(provider, memory, unknown)
+        rules = self._desk.unknown_rules.get(provider, NOT_IN_THE_FILE)
+        if provider in self._desk.providers:
+            await self._end_quarantines(provider, memory, unknown)
         if rules.refund_after_hours is not None:
             await self._give_back(provider, rules, unknown)
         if rules.probe == "id_window" and any(ripe(each) for each in unknown):
             await self._look(provider, memory, rules)
+
+    async def run_left(self) -> None:
+        """The same for providers that are no longer in the file: nobody looks there, and no user waits for ever."""
+        for provider in await self._desk.store.read(doubtful_providers):
+            if provider not in self._desk.providers:
+                await self.run(provider)
 
     async def close(self) -> None:
         """Let others go on at once."""

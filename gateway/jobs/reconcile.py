@@ -10,6 +10,11 @@ async def reconcile(resolver: Resolver, provider: str) -> None:
     await resolver.run(provider)
 
 
+async def leftovers(resolver: Resolver) -> None:
+    """The same for providers that are no longer in the file."""
+    await resolver.run_left()
+
+
 async def brakes(desk: Desk) -> None:
     """Set and end brakes, and learn of those that others set."""
     await check_brakes(desk)

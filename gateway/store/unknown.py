@@ -108,6 +108,11 @@ def all_doubts(order_id: int | None = None, *, limit: int = DOUBTS_MAX) -> Steps
     return tuple(_read(row) for row in rows)
 
 
+def doubtful_providers() -> Steps[tuple[str, ...]]:
+    """Where anything is in doubt."""
+    return tuple(row["provider"] for row in (yield Query("doubt_providers")))
+
+
 def watch_doubts(attempts: Sequence[tuple[int, str]], *, aged: Sequence[int], ms: int) -> Steps[None]:
     """Note attempts that came into doubt, with their providers, and that ``ms`` have passed for those noted before."""
     for attempt, provider in attempts:

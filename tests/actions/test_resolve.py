@@ -1,5 +1,6 @@
 """The resolver's waits and looks, tick by tick, by a clock of the test's own: no jump and no restart shortens one."""
 
+import os
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from functools import partial
@@ -12,6 +13,7 @@ from gateway.actions.desk import Desk
 from gateway.actions.probe import BY_HAND, Seen, View, ask_about, judge, view_of
 from gateway.actions.resolve import Resolver
 from gateway.core.attempt import AttemptState
+from gateway.core.order import OrderState
 from gateway.core.outcome import Accepted, Unknown
 from gateway.core.resolve import Leave
 from gateway.core.user import User
@@ -21,7 +23,7 @@ from gateway.store.unknown import OpenDoubt, all_doubts
 from tests.cut_books import CutBooks
 from tests.panel_process import SimulatedPanel, simulated_panel
 from tests.stocked import Time, close_desk, make_desk
-from tests.store.trade import ME, ORDER, RIVAL, ask, attempts_of, bring, make_planned, sending
+from tests.store.trade import ME, ORDER, RIVAL, ask, attempts_of, bring, make_planned, order_of, sending
 
 RULES = UnknownRules(probe="id_window", calls_per_second=Decimal(1000))
 QUARANTINE = 300 + 2  # and what an `add` may take
@@ -329,3 +331,21 @@ async def test_log_says_how_long_doubt_lasts(scene: Scene) -> None:
             await scene.run()
     lasting = [(each["log_level"], each["minutes"]) for each in logs if each["event"] == "doubt_lasts"]
     assert lasting == [("warning", 16), ("error", 127)]
+
+
+async def test_doubt_at_a_provider_that_left_the_file_ends_by_time_alone(scene: Scene) -> None:
+    """No look, no quarantine, no early end: after 24 hours by both clocks its user is refunded, the doubt stays."""
+    left = make_desk(scene.desk.store, {}, Time(), folder=Path(os.devnull), owner=RIVAL)
+    resolver = Resolver(left, scene.ticks)
+    asked = scene.panel.heard("status")
+    for hours in (0, 23, 1):
+        assert (await order_of(scene.desk.store, LOST)).order.state is OrderState.UNKNOWN
+        await scene.database_passes(hours * 3600)
+        scene.ticks.pass_by(hours * 3600)
+        await resolver.run_left()
+    assert (await order_of(scene.desk.store, LOST)).order.state is OrderState.CANCELED
+    assert (await attempts_of(scene.desk.store, LOST))[0].state is AttemptState.UNKNOWN
+    assert scene.panel.heard("status") == asked
+    (doubt,) = await scene.desk.store.read(all_doubts)
+    assert (doubt.refunded_at is not None, doubt.quarantined) == (True, None)
+    await close_desk(left)

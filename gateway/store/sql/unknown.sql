@@ -10,6 +10,9 @@ FROM attempts a JOIN orders o ON o.id = a.order_id LEFT JOIN doubts d ON d.attem
 WHERE a.state IN ('sending', 'unknown') AND a.provider = :provider
 ORDER BY a.id LIMIT :limit
 
+-- name: doubt_providers
+SELECT DISTINCT provider FROM attempts WHERE state = 'unknown' ORDER BY provider
+
 -- name: doubts_all
 -- The operator's queue: unknown attempts of all providers, or the one of an order, the longest in doubt first.
 SELECT a.id, a.order_id, a.n, a.provider, a.provider_service, a.cost, a.currency, a.state, a.upstream_order, a.reason, a.evidence, a.owner,
