@@ -59,12 +59,15 @@ def show(text: int) -> None:
 
 @errors.command("classify")
 @click.argument("text", type=click.IntRange(1, ID_MAX))
-@click.argument("code", type=click.Choice(MEANINGS))
+@click.argument("code", type=click.Choice(MEANINGS), metavar="CODE")
 @click.option("--reason", required=True, help="Why; it is kept with the text.")
 @click.option("--sure", is_flag=True, help="Also where it smells of time or trouble.")
 @command
 def classify(text: int, code: str, reason: str, *, sure: bool) -> None:
-    """Say that TEXT means CODE from now on; `nothing` proves nothing, so that such an answer stays in doubt.
+    """Say that TEXT means CODE from now on.
+
+    CODE is credentials, funds, service, quantity, link, field, link_active, throttled, request or refused for a
+    refusal; order or nothing for what proves nothing, so that such an answer stays in doubt.
 
     Be sure that the panel never makes an order when it says so: what it refuses is sent to the next panel.
     """

@@ -1,6 +1,7 @@
 """`gateway errors`: the list as an operator sees it, and a text that is classified once."""
 
 import asyncio
+import re
 from functools import partial
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from gateway.__main__ import main
+from gateway.core.unclassified import MEANINGS
 from gateway.store.owners import beat
 from gateway.store.store import open_store
 from gateway.store.texts import Batch, Told, keep_texts
@@ -82,6 +84,12 @@ def test_text_that_says_too_little_is_refused_with_the_reason(shell: Shell) -> N
         shell("classify", text, "nothing", *REASON)
     assert "nothing is waiting to be classified" in shell("list")
     assert "nothing  error #" in shell("list", "--all")
+
+
+def test_help_has_every_meaning(shell: Shell) -> None:
+    """None is left out, and none is cut off by the width of the screen."""
+    words = set(re.findall(r"[a-z_]+", shell("classify", "--help")))
+    assert set(MEANINGS) <= words
 
 
 def test_what_goes_wrong_is_one_clear_line(shell: Shell) -> None:
