@@ -140,8 +140,9 @@ def test_the_gateway_takes_what_it_is_told(example: str, tmp_path: Path) -> None
             assert {name for name in names if name.startswith("GATEWAY_")} <= known
     told = read_environment(environment_of(gateway_in(values)))
     found = manifests(values)
-    (file,) = [each["data"]["providers.yaml"] for each in found if each["metadata"]["name"].endswith("-providers")]
-    assert file == one(found, "ConfigMap", serving(found)["metadata"]["name"] + "-migration")["data"]["providers.yaml"]
+    name = serving(found)["metadata"]["name"]
+    file = one(found, "ConfigMap", f"{name}-providers")["data"]["providers.yaml"]
+    assert file == one(found, "ConfigMap", f"{name}-migration")["data"]["providers.yaml"]
     (tmp_path / "keys").mkdir()
     for name in ("panel-a", "panel-b"):
         (tmp_path / "keys" / name).write_text("canary")
