@@ -9,7 +9,7 @@ from gateway.metrics.instruments import Instruments
 
 PROVIDERS: Final = Named.PROVIDERS
 # Seconds: a panel's answer takes from a tenth of a second to 90.
-ADD_BUCKETS: Final = (0.5, 2.5, 5.0, 10.0, 30.0)
+ADD_BUCKETS: Final = (0.5, 2.5, 10.0, 30.0)
 ASK_BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 90.0)
 # A breaker's states, each with its number as its place.
 BREAKER_STATES: Final = ("closed", "trying", "open")
