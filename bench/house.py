@@ -44,6 +44,7 @@ class House:
             "GATEWAY_PORT": "0",
             "GATEWAY_METRICS_PORT": "0",
             "GATEWAY_LOG_LEVEL": "warning",
+            "GATEWAY_LOG_FORMAT": "console",  # which tells the addresses at any level
             **({"GATEWAY_DATABASE_URL": database_url} if database_url else {}),
         }
         self._gateway = subprocess.Popen(

@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from gateway import __version__
 from gateway.actions.authenticate import KeyRing
 from gateway.actions.desk import Desk
 from gateway.actions.resolve import Resolver
@@ -191,7 +192,8 @@ class Gateway:
             raise
         self._starting = ""
         self.metrics.config_loaded(at_seconds=self._clock() / 1000)
-        log.info("started", users=str(self.listener.address), health=str(self.health.address), owner=self.desk.owner)
+        users, health = str(self.listener.address), str(self.health.address)
+        log.info("started", users=users, health=health, owner=self.desk.owner, version=__version__)
 
     async def _start(self) -> None:
         self._starting = "testing the fence"
@@ -261,7 +263,8 @@ class Gateway:
         try:
             self.desk.spool.prepare()
         except OSError as error:
-            log.warning("spool_unwritable", folder=str(self._settings.environment.data_dir), error=str(error))
+            folder = self._settings.environment.data_dir
+            log.error("spool_unwritable", folder=folder, error=error)  # noqa: TRY400 - a traceback would say no more
 
     async def _check_providers(self) -> None:
         """Orders at a provider that is no longer in the file cannot be followed: that is said, loudly."""

@@ -175,11 +175,11 @@ def test_served_by_itself_it_takes_orders_and_ends_cleanly(shell: Shell, panel: 
     command = [sys.executable, "-m", "gateway", "serve"]
     with subprocess.Popen(command, env=shell.environ, stderr=subprocess.PIPE, text=True) as serving:
         assert serving.stderr is not None
-        line = ""
-        while "users:" not in line:
+        line = "{}"
+        while "users" not in json.loads(line):
             line = serving.stderr.readline()
             assert line, "it ended before it listened"
-        url = line.split()[1]
+        url = f"{json.loads(line)['users']}/api/v2"
 
         def ask(**fields: str) -> dict[str, str]:
             form = urllib.parse.urlencode({"key": key, **fields}).encode()

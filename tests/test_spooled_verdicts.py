@@ -49,6 +49,7 @@ async def served(folder: Path, database_url: str) -> AsyncIterator[Served]:
         "GATEWAY_CONFIG": str(folder / "providers.yaml"), "GATEWAY_DATA_DIR": str(folder / "data"),
         "GATEWAY_DATABASE_URL": database_url, "GATEWAY_KEY_SECRET": _SECRET, "GATEWAY_PORT": "0",
         "GATEWAY_METRICS_PORT": "0", "GATEWAY_ANSWER_WITHIN": "0.2", "GATEWAY_LOG_LEVEL": "error",
+        "GATEWAY_LOG_FORMAT": "console",
         "PANEL_A_KEY": "panel-a-key", "PANEL_B_KEY": "panel-b-key",
     }  # fmt: skip
     command = [sys.executable, "-m", "gateway", "serve"]

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
+from contextvars import copy_context
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -24,6 +25,15 @@ log = structlog.get_logger(__name__)
 
 # Orders whose sending goes on at once in this process; beyond it `add` is refused before any money moves.
 DISPATCHES_MAX: Final = 10_000
+# What a task is about, by the word its name begins with: what it logs, and what is logged of it, says so.
+_ABOUT: Final = {
+    "dispatch": "order_id",
+    "cancel": "order_id",
+    "answered": "order_id",
+    "unanswered": "order_id",
+    "refill": "refill_id",
+    "brakes": "provider",
+}
 
 
 class Desk:
@@ -107,10 +117,17 @@ class Desk:
         return max((int(client.upstream.timeouts.total * 1000) for client in self.providers.values()), default=0)
 
     def spawn(self, work: Coroutine[object, object, T], *, name: str) -> asyncio.Task[T]:
-        """Run something that belongs to the application, not to the request that started it."""
-        task = asyncio.get_running_loop().create_task(work, name=name)
+        """Run something that belongs to the application, not to the request that started it.
+
+        `name` is what it does and what it is about, `dispatch:17`; whatever it logs has that as a field.
+        """
+        kind, _, about = name.partition(":")
+        field = _ABOUT.get(kind, "about")
+        context = copy_context()
+        context.run(structlog.contextvars.bind_contextvars, **{field: int(about) if field.endswith("_id") else about})
+        task = asyncio.get_running_loop().create_task(work, name=name, context=context)
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._ended, context=context)
         return task
 
     def _ended(self, task: asyncio.Task[T]) -> None:
@@ -118,9 +135,9 @@ class Desk:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            kind, _, about = task.get_name().partition(":")
+            kind = task.get_name().partition(":")[0]
             self.metrics.job_failed(kind)
-            log.error("task_failed", task=kind, about=about, error=f"{type(error).__name__}: {error}")
+            log.error("task_failed", task=kind, error=error)
 
     @property
     def at_work(self) -> int:

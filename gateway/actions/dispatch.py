@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 import structlog
+from structlog.contextvars import bind_contextvars, bound_contextvars
 
 from gateway.actions.brake import check_brakes
 from gateway.actions.cancel import tell_cancel
@@ -59,7 +60,8 @@ async def dispatch(desk: Desk, attempt: Attempt, known: Job | None = None) -> Re
     """
     desk.dispatching.add(attempt.order_id)
     try:
-        return await _dispatch(desk, attempt, known)
+        with bound_contextvars(order_id=attempt.order_id, attempt=attempt.id, provider=attempt.provider):
+            return await _dispatch(desk, attempt, known)
     finally:
         desk.dispatching.discard(attempt.order_id)
 
@@ -83,6 +85,7 @@ async def _dispatch(desk: Desk, attempt: Attempt, known: Job | None) -> Result:
         if decided.next is None:
             return Result(decided.state, text, said.error)
         attempt = decided.next
+        bind_contextvars(attempt=attempt.id, provider=attempt.provider)
         if decided.again:
             await asyncio.sleep(pause)
             pause = min(pause * 2, PAUSE_MAX_SECONDS)
@@ -197,7 +200,8 @@ def _note(desk: Desk, work: Job, said: Answered, *, decided: Decided) -> None:
     if isinstance(outcome, Rejected):
         desk.conditions.refused(attempt.provider, attempt.provider_service, outcome.kind, now=desk.clock())
     _heed(desk, attempt.provider, said)
-    log.info(
+    say = log.warning if isinstance(outcome, Unknown) else log.info
+    say(
         "attempt_decided",
         order_id=attempt.order_id,
         attempt=attempt.id,

@@ -4,6 +4,9 @@ import asyncio
 from functools import partial
 from typing import Final
 
+import structlog
+from structlog.contextvars import bound_contextvars
+
 from gateway.actions.desk import Desk
 from gateway.actions.spent import note_error
 from gateway.actions.status import order_id
@@ -28,6 +31,8 @@ from gateway.core.user import User
 from gateway.providers.said import Failed
 from gateway.store.refills import RefillTask, ask_refill, settle, show_newest_refill, show_refills
 
+log = structlog.get_logger(__name__)
+
 # How long after it was taken a refill is first asked about.
 LOOK_AFTER_MS: Final = 60_000
 
@@ -48,7 +53,8 @@ async def refill(desk: Desk, user: User, request: RefillRequest) -> RefillReply 
         task = await desk.store.run(partial(ask_refill, refill_id, number, user.id, now=desk.clock()))
     if task is None:
         return ErrorReply(error=TEXT_NOT_REFILLABLE)
-    telling = desk.spawn(_tell(desk, task, user), name=f"refill:{task.id}")
+    with bound_contextvars(order_id=number):
+        telling = desk.spawn(_tell(desk, task, user), name=f"refill:{task.id}")
     done, _ = await asyncio.wait({telling}, timeout=desk.answer_within)
     taken = not done or telling.exception() is not None or telling.result()
     return RefillReply(refill=str(task.id)) if taken else ErrorReply(error=TEXT_NOT_REFILLABLE)
@@ -90,6 +96,7 @@ async def _tell(desk: Desk, task: RefillTask, user: User) -> bool:
         answer = ErrorReply("this panel has no refill")
     elif client is not None:
         answer = await client.tell(RefillRequest(order=task.upstream_order), user=user.id)
+        log.info("refill_told", provider=task.provider, answer=type(answer).__name__)
     match answer:
         case RefillReply():
             state, shown, upstream = RefillState.OPEN, "Pending", answer.refill

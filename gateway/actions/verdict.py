@@ -125,7 +125,7 @@ async def _keep(desk: Desk, record: Spooled, error: GatewayError) -> None:
 def _keep_now(desk: Desk, record: Spooled, error: GatewayError | None) -> None:
     """Spool a verdict; where that fails too it is known to this process alone, and somebody has to know that."""
     attempt, outcome = record.attempt, record.verdict.outcome
-    told = log.bind(order_id=attempt.order_id, attempt=attempt.id, outcome=repr(outcome), error=str(error or "cut off"))
+    told = log.bind(order_id=attempt.order_id, attempt=attempt.id, outcome=repr(outcome), error=error or "cut off")
     if isinstance(outcome, NotSent):
         told.warning("verdict_waits")
         return

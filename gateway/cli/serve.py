@@ -4,13 +4,18 @@ import asyncio
 import os
 import resource
 import signal
+import sys
 
 import rich_click as click
+import structlog
 
 from gateway.app import Gateway
 from gateway.cli.session import command, config_path, prepare_folder
-from gateway.logs import configure_logs
+from gateway.core.errors import GatewayError
+from gateway.logs import configure_logs, log_the_rest
 from gateway.settings.load import Settings, load_settings
+
+log = structlog.get_logger(__name__)
 
 
 @click.command()
@@ -25,15 +30,20 @@ def serve(config: str | None) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # An image of this process's memory would have every key in it.
     prepare_folder(settings.environment.database_url.reveal())
     set_up_logs(settings)
-    asyncio.run(_serve(settings))
+    log_the_rest()
+    try:
+        asyncio.run(_serve(settings))
+    except (GatewayError, OSError, ValueError) as error:
+        log.critical("not_started", why=error)
+        sys.exit(1)
 
 
 def set_up_logs(settings: Settings) -> None:
-    """Logs as the environment says, with every provider's key struck out."""
+    """Logs as the environment says, with every provider's key and whatever else was referred to struck out."""
     environment = settings.environment
     keys = [provider.key.reveal() for provider in settings.file.providers.values()]
     secrets = [environment.database_url, environment.redis_url, environment.key_secret]
-    secrets += [environment.events_url, environment.events_secret]
+    secrets += [environment.events_url, environment.events_secret, *settings.referred]
     keys += [secret.reveal() for secret in secrets if secret is not None]
     configure_logs(environment.log_level, environment.log_format, secrets=keys)
 
@@ -45,7 +55,8 @@ async def _serve(settings: Settings) -> None:
         loop.add_signal_handler(number, ended.set)
     gateway = Gateway(settings)
     await gateway.start()
-    click.echo(f"users: {gateway.listener.address}/api/v2   health: {gateway.health.address}/ready", err=True)
+    if settings.environment.log_format == "console":  # In JSON the event `started` says the same.
+        click.echo(f"users: {gateway.listener.address}/api/v2   health: {gateway.health.address}/ready", err=True)
     reloads: set[asyncio.Task[bool]] = set()
 
     def reload() -> None:

@@ -12,20 +12,27 @@ log = structlog.get_logger(__name__)
 
 
 async def every(
-    seconds: Callable[[], float], work: Callable[[], Awaitable[object]], *, name: str, metrics: Metrics
+    seconds: Callable[[], float],
+    work: Callable[[], Awaitable[object]],
+    *,
+    name: str,
+    metrics: Metrics,
+    provider: str | None = None,
 ) -> None:
     """Run ``work``, sleep, and so on until cancelled; a run that fails is logged and counted, and the next one comes.
 
     This is the second of the two places that catch everything: a job that dies silently would be worse than any fault
-    it meets.
+    it meets. What a run logs, and what the tasks log that it starts, has the job's name, and the
+    provider's where it is one provider's job.
     """
+    structlog.contextvars.bind_contextvars(job=name, **({} if provider is None else {"provider": provider}))
     while True:
         try:
             await work()
         except StoreError as error:  # The world's, not ours, and it may be the same for an hour: no traceback.
             metrics.job_failed(name)
-            log.warning("job_waits", job=name, error=str(error))
+            log.warning("job_waits", error=error)
         except Exception:
             metrics.job_failed(name)
-            log.exception("job_failed", job=name)
+            log.exception("job_failed")
         await asyncio.sleep(seconds())

@@ -63,7 +63,7 @@ class Crew:
 
     def _begin(self, name: str, work: str) -> asyncio.Task[None]:
         seconds, run = self._job(name, work)
-        loop = every(seconds, run, name=work, metrics=self._desk.metrics)
+        loop = every(seconds, run, name=work, metrics=self._desk.metrics, provider=name)
         return asyncio.create_task(loop, name=f"job:{work}:{name}")
 
     def _job(self, name: str, work: str) -> tuple[Callable[[], float], Callable[[], Awaitable[object]]]:

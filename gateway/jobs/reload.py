@@ -10,9 +10,10 @@ import structlog
 from watchfiles import awatch
 
 from gateway.actions.roster import CannotReload
+from gateway.logs import strike_also
 from gateway.metrics import Metrics
 from gateway.settings.faults import SettingsError
-from gateway.settings.load import digest_of, load_file
+from gateway.settings.load import digest_of, load_file, referred
 from gateway.settings.values import ProvidersFile
 from gateway.store.engine import StoreError
 
@@ -67,6 +68,8 @@ class Reload:
                 self._seen = digest_of(await asyncio.to_thread(_text_of, self._path))
                 return self._refused([str(fault) for fault in error.faults])
             self._seen = digest
+            named = await asyncio.to_thread(referred, self._path, file, self._environ)
+            strike_also(secret.reveal() for secret in named)
             try:
                 await self._apply(file)
             except CannotReload as error:

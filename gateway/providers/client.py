@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Final, Protocol, TypeVar
 
 import msgspec
+import structlog
 
 from gateway.core.answers import read_reply
 from gateway.core.dialects import Mark
@@ -43,6 +44,8 @@ from gateway.providers.said import Answered, Failed, Fenced, what_failed
 from gateway.providers.strike import Strike
 from gateway.providers.upstream import REPLY_BYTES_MAX, SERVICES_BYTES_MAX, Upstream
 from gateway.providers.wire import Closed, Fence, Limits, Opening, exchange, open_transport, tls_context
+
+log = structlog.get_logger(__name__)
 
 _REDIRECTS: Final = range(300, 400)
 _CLIENT_ERRORS: Final = 400
@@ -132,7 +135,7 @@ class ProviderClient:
         finally:
             for kind, breaker in due.items():
                 breaker.tried(good=good, now=clock())
-                self._observer.breaker_is(self.upstream.name, kind, breaker.state)
+                self._tell_breaker(kind, breaker)
 
     async def ask(self, request: Request) -> Reply | Unreadable | Failed:
         """Read something, up to three times; any of the answers may be no news."""
@@ -321,7 +324,12 @@ class ProviderClient:
         elif evidence.status is not None:
             breaker.succeeded()
         if breaker.state is not before:
-            self._observer.breaker_is(self.upstream.name, kind, breaker.state)
+            self._tell_breaker(kind, breaker)
+
+    def _tell_breaker(self, kind: str, breaker: Breaker) -> None:
+        """Count and log the state a breaker has now."""
+        self._observer.breaker_is(self.upstream.name, kind, breaker.state)
+        log.warning("breaker_turned", provider=self.upstream.name, kind=kind, state=breaker.state)
 
     def _heed(self, evidence: Evidence) -> None:
         """Leave the provider's reads alone for as long as it says; what it says to an order is the dispatcher's."""

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -10,6 +11,7 @@ from gateway.settings.check import Check
 from gateway.settings.decode import MISSING, Decoder
 from gateway.settings.environment import Environment, read_environment
 from gateway.settings.faults import Fault, SettingsError
+from gateway.settings.secrets import Secret, references
 from gateway.settings.values import ProvidersFile
 from gateway.settings.yaml_text import FILE_BYTES_MAX, Text, read_yaml
 
@@ -21,6 +23,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     environment: Environment
     path: Path  # of the file
     hash: str  # of the file's text, so that replicas can be compared
+    referred: tuple[Secret, ...] = ()  # what `${ENV:…}` and `${FILE:…}` stand for in it, addresses of panels apart
 
 
 def load_settings(environ: Mapping[str, str], config: Path | None = None) -> Settings:
@@ -38,7 +41,22 @@ def load_settings(environ: Mapping[str, str], config: Path | None = None) -> Set
         raise SettingsError([*faults, *error.faults]) from error
     if environment is None:
         raise SettingsError(faults)
-    return Settings(file=file, environment=environment, path=path, hash=digest)
+    return Settings(file=file, environment=environment, path=path, hash=digest, referred=referred(path, file, environ))
+
+
+def referred(path: Path, file: ProvidersFile, environ: Mapping[str, str]) -> tuple[Secret, ...]:
+    """The values behind the file's references that nobody may read in a log; a panel's host is one that may be read."""
+    urls = [provider.url for provider in file.providers.values()]
+    hosts = [f"{url.scheme}://{url.netloc}" for url in map(urlsplit, urls)]
+    try:
+        values = references(path.read_text(encoding="utf-8"), environ)
+    except OSError:  # It was read a moment ago and is gone: a reload comes, or the next start says so.
+        return ()
+    return tuple(
+        Secret(value)
+        for value in values
+        if not (value in urls and "?" not in value) and not any(value in host for host in hosts)
+    )
 
 
 def digest_of(raw: bytes) -> str:

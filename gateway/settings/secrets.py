@@ -67,6 +67,15 @@ def resolve(text: str, environ: Mapping[str, str]) -> str:
     return _REFERENCE.sub(fill, text)
 
 
+def references(text: str, environ: Mapping[str, str]) -> list[str]:
+    """What the references in a text stand for, each once; those that lead nowhere stand for nothing."""
+    found: set[str] = set()
+    for each in _REFERENCE.finditer(text):
+        with suppress(Unresolved):
+            found.add(resolve(each[0], environ))
+    return sorted(found)
+
+
 def _read(path: Path) -> str | None:
     try:
         return path.read_text(encoding="utf-8")[:FILE_BYTES_MAX].strip()

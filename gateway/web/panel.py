@@ -25,6 +25,7 @@ from gateway.actions.desk import Desk
 from gateway.actions.services import rendered_services
 from gateway.actions.snapshot import Rendered
 from gateway.actions.spent import start_counting, told_error
+from gateway.actions.status import order_id
 from gateway.core.error_type import ErrorType, of_text
 from gateway.core.errors import (
     TEXT_INCORRECT_REQUEST,
@@ -34,7 +35,19 @@ from gateway.core.errors import (
     RequestError,
 )
 from gateway.core.fields import BODY_MAX, QUERY_MAX, HttpRequest, key_of, read_fields
-from gateway.core.messages import Action, AddReply, AddRequest, ErrorReply, Request, ServicesRequest, action_of
+from gateway.core.messages import (
+    Action,
+    AddReply,
+    AddRequest,
+    CancelRequest,
+    ErrorReply,
+    OrderRefillStatusRequest,
+    RefillRequest,
+    Request,
+    ServicesRequest,
+    StatusRequest,
+    action_of,
+)
 from gateway.core.replies import write_reply
 from gateway.core.requests import read_action
 from gateway.core.user import User
@@ -78,6 +91,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     action: Action | None = None
     user: User | None = None
     order_id: int | None = None  # of an add: whether this answer arrives decides what a repeated add means
+    about: int | None = None  # of anything else: the one order it is about, by the caller's word
     gone: asyncio.Task[None] | None = None  # of an add: done once the caller has closed the connection
 
 
@@ -195,7 +209,17 @@ class Endpoint:
             action=action,
             user=user,
             order_id=placed,
+            about=_about(request),
         )
+
+
+def _about(request: Request) -> int | None:
+    """The one order a request is about, if it is about one."""
+    match request:
+        case StatusRequest() | CancelRequest() | RefillRequest() | OrderRefillStatusRequest():
+            return order_id(request.order) or None
+        case _:
+            return None
 
 
 def _services(rendered: Rendered | ErrorReply, http: HttpRequest, user: User) -> Answered:
@@ -305,6 +329,6 @@ def _log(sent: Answered, seconds: float) -> None:
         error_type=sent.error,
         status=sent.status,
         user=None if sent.user is None else sent.user.name,
-        order_id=sent.order_id,
+        order_id=sent.order_id or sent.about,
         ms=round(seconds * 1000, 2),
     )

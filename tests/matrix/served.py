@@ -15,7 +15,7 @@ import httpx
 from tests.gateway_process import Caller
 from tests.world import until
 
-_ADDRESSES = re.compile(r"users: (\S+)/api/v2\s+health: (\S+)/ready")
+_ADDRESSES = re.compile(r'"users": "(\S+)", "health": "(\S+)"')
 
 
 class Served:
