@@ -29,6 +29,7 @@ JOBS: Final = (
         "figures",
         "lag",
         "ledger",
+        "leftovers",
         "poll",
         "probe",
         "publish",
