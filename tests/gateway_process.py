@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
@@ -113,11 +113,18 @@ class House:
             await caller.http.aclose()
 
 
+_USUAL: Final = {"total": "3", "unknown": "{}", "concurrency": "8", "currency": "USD", "rate_a": "1", "rate_b": "1.1"}
+
+
+def house_file(*, a: str = NOBODY, b: str = NOBODY, **more: str) -> str:
+    """The text of providers.yaml for a gateway between two panels."""
+    return FILE.format(a=a, b=b, **{**_USUAL, **more})
+
+
 def house_settings(folder: Path, *, a: str = NOBODY, b: str = NOBODY, **more: str) -> Settings:
     """Settings of a gateway between two panels; `more` are GATEWAY_ variables in small letters."""
     file = folder / "providers.yaml"
-    usual = {"total": "3", "unknown": "{}", "concurrency": "8", "currency": "USD", "rate_a": "1", "rate_b": "1.1"}
-    file.write_text(FILE.format(a=a, b=b, **{name: more.pop(name, value) for name, value in usual.items()}))
+    file.write_text(house_file(a=a, b=b, **{name: more.pop(name, value) for name, value in _USUAL.items()}))
     environ = {
         "GATEWAY_DATA_DIR": str(folder),
         "GATEWAY_PORT": "0",

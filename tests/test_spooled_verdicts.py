@@ -18,7 +18,7 @@ from gateway.core.keys import RANDOM_BYTES, hash_key, make_key, shown_part
 from gateway.store.keys import NewKey, create_key
 from gateway.store.store import open_store
 from gateway.store.users import Choices, create_user, credit_user
-from tests.gateway_process import FILE, Caller
+from tests.gateway_process import Caller, house_file
 from tests.panel_process import simulated_panel
 from tests.store.trade import NOW, ask
 from tests.world import LINK, balance, status_of, until
@@ -124,8 +124,7 @@ async def test_verdict_that_met_books_that_were_away_outlives_a_kill(database_ur
     await make_alpha(database_url)
     spool = tmp_path / "data" / "spool"
     async with simulated_panel(tmp_path, "panel-a") as a:
-        file = FILE.format(a=a.url, b="http://127.0.0.1:1/", total="10", unknown="{}")
-        (tmp_path / "providers.yaml").write_text(file)
+        (tmp_path / "providers.yaml").write_text(house_file(a=a.url, total="10"))
 
         async def sold() -> bool:
             return "error" not in await running.call("services")
