@@ -13,7 +13,7 @@ What has no word of its own is `_unclassified`: an alert of its own, because it 
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final
+from typing import Final, assert_never
 
 from gateway.core.attempt import AttemptState
 from gateway.core.errors import (
@@ -138,6 +138,8 @@ def of_outcome(outcome: Outcome | NotPlaced, *, status: int | None = None, whole
             return of_kind(outcome.kind)
         case Unknown():
             return _of_answer(status, whole=whole)
+        case _:
+            assert_never(outcome)
 
 
 def of_history(state: AttemptState, reason: str, exchange: Exchange | None) -> ErrorType | None:

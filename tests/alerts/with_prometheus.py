@@ -29,8 +29,10 @@ SECONDS_MAX = 90.0
 NEEDS_MORE = re.compile(r"increase\(.*\[1d\]|> 0$")
 
 
-# A pace of seconds taken for an hour's says little of funds, and a busy machine is slow for two seconds.
+# A pace of seconds taken for an hour's says little of funds, a busy machine is slow for two seconds, and the load here
+# cancels each order.
 MAY_BE = {
+    "GatewayRefundsHigh",
     *("GatewayProviderFundsLow", "GatewayProviderFundsOut", "GatewayMarginLost"),
     *("GatewaySlow", "GatewayBooksSlow", "GatewayLoopLagging"),
 }

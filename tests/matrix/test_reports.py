@@ -115,7 +115,7 @@ async def test_u21_odd_statuses_are_no_news(small_trial: Trial) -> None:
         ("empty", ""),
         ("error", "Incorrect order ID"),
         ("status", "500"),
-        ("throttled", "60"),
+        ("throttled", "1"),  # seconds it wants to be left alone
     ]
     async with trial.gateway() as house:
         call = await house.user()

@@ -30,6 +30,11 @@ _PROVIDER: Final[Mapping[str, Any]] = {
     # Rows here bring many orders into doubt, and let days pass.
     "unknown": {"brake": {"count": 0}, "refund_after_hours": "never"},
 }
+# What each simulated panel says its balance is in; one that says another gets no orders.
+_CURRENCIES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "panel-a": {"currency": "USD"},
+    "panel-b": {"currency": "EUR", "exchange_rate": 1},
+}
 # Generous, because the machine may be busy; a row about a deadline has a short one.
 _TIMEOUTS: Final = {"connect": 3, "write": 3, "total": 6, "total_read": 6}
 SHORT: Final[Mapping[str, Any]] = {"panel-a": {"timeouts": {"connect": 0.5, "total": 0.8}}}
@@ -101,7 +106,15 @@ class Trial:
             changes = dict((panels or {}).get(name, {}))
             timeouts = {**_TIMEOUTS, **changes.pop("timeouts", {})}
             key = f"${{ENV:{name.upper().replace('-', '_')}_KEY}}"
-            providers[name] = {**_PROVIDER, "url": side.proxy.url(), "key": key, "timeouts": timeouts, **changes}
+            money = _CURRENCIES[name]
+            providers[name] = {
+                **_PROVIDER,
+                **money,
+                "url": side.proxy.url(),
+                "key": key,
+                "timeouts": timeouts,
+                **changes,
+            }
         file = self.folder / "providers.yaml"
         told = {"version": 1, "currency": "USD", "providers": providers, "services": services or _SERVICES}
         file.write_text(json.dumps(told))
