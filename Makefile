@@ -1,6 +1,6 @@
 # What one types here. Everything that lasts longer than a line stands in a script; .ci/run runs the same checks.
 .DEFAULT_GOAL := help
-.PHONY: help alerts explore metrics storm demo run test lint types machine races start-large rolling coverage-core chart-readme bench crash crash-sweep crash-mutants faults-pgbouncer faults-strace lock clean
+.PHONY: help alerts alert-rules explore metrics storm demo run test lint types machine races start-large rolling coverage-core chart-readme bench crash crash-sweep crash-mutants faults-pgbouncer faults-strace lock clean
 
 BIN := .venv/bin
 
@@ -70,6 +70,10 @@ metrics: ## write the dashboards anew from tools/boards, and docs/metrics.md fro
 	@$(BIN)/python -m tools.metrics_document
 
 # Debian's package is unpacked into .tools when promtool is not on the PATH; no root is needed for that.
+alert-rules: ## promtool checks and tests the rules
+	@./setup.sh dev
+	@found=$$(tools/prometheus.sh) && PATH="$$found:$$PATH" $(BIN)/python -m pytest tests/alerts/with_promtool.py
+
 alerts: ## promtool checks and tests the rules, and a real Prometheus scrapes the gateway under load and sees it alarm
 	@./setup.sh dev
 	@found=$$(tools/prometheus.sh) && PATH="$$found:$$PATH" $(BIN)/python -m pytest tests/alerts/with_promtool.py tests/alerts/with_prometheus.py
