@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import errno
+import os
 import socket
+import weakref
 from collections.abc import Sequence
 from typing import Final
 
@@ -58,6 +60,15 @@ def free_address(wanted: Address) -> Address:
         raise CannotListen(f"cannot listen on {wanted.host} port {wanted.port}: {error.strerror}") from error
 
 
+def _hold(address: Address) -> int:
+    """The number of a socket that keeps the port until granian has it: no other program is given it meanwhile."""
+    with socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET) as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        held.bind((address.host, address.port))
+        return held.detach()
+
+
 class Listener:
     """One application on one address."""
 
@@ -65,6 +76,7 @@ class Listener:
         self, address: Address, handlers: Sequence[ControllerRouterHandler], *, header_ms: int = HEADER_MS
     ) -> None:
         self.address = free_address(address)
+        self._let_go = weakref.finalize(self, os.close, _hold(self.address))
         # No OpenAPI pages, no default logging: nothing is served but what is handed in.
         self._app = Litestar(route_handlers=list(handlers), openapi_config=None, logging_config=None)
         self._server = Server(
@@ -90,6 +102,7 @@ class Listener:
                 self._serving.result()
                 break
             if await asyncio.to_thread(self._answers):
+                self._let_go()
                 return
             await asyncio.sleep(0.01)
         raise CannotListen(f"the server on {self.address} did not start")
