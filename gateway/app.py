@@ -20,7 +20,6 @@ from gateway.actions.roster import check_change, moved, roster_of
 from gateway.actions.shared_clock import SharedClock
 from gateway.actions.wanted import wanted_of
 from gateway.cache.opening import open_cache
-from gateway.core.errors import GatewayError
 from gateway.core.webhook import read_secret
 from gateway.jobs.clockwork import every
 from gateway.jobs.crew import Crew
@@ -35,18 +34,22 @@ from gateway.jobs.texts import Texts
 from gateway.jobs.verify import Verification
 from gateway.logs import strike_also
 from gateway.metrics import Metrics
+from gateway.opening import (
+    check_currency,
+    check_providers,
+    prepare_spool,
+    prove_fence,
+    tell_open_files,
+    tell_unverified,
+)
 from gateway.providers.client import ProviderClient
-from gateway.providers.selftest import SelfTestFailed, self_test
 from gateway.providers.upstream import Upstream
 from gateway.providers.webhook import Consumer, Webhook
 from gateway.settings.environment import Environment
 from gateway.settings.load import Settings
-from gateway.settings.modes import open_to_others
 from gateway.settings.secrets import kept_secret
 from gateway.settings.values import ProvidersFile
 from gateway.store.engine import StoreError
-from gateway.store.events import record
-from gateway.store.figures import read_figures
 from gateway.store.ids import GAP_MAX, IdBlock
 from gateway.store.outbox import want_events
 from gateway.store.owners import leave
@@ -54,8 +57,6 @@ from gateway.store.polls import recall
 from gateway.store.safety import recognise
 from gateway.store.spool import Spool
 from gateway.store.store import open_store
-from gateway.store.unknown import doubtful_providers
-from gateway.store.users import users_elsewhere
 from gateway.web.apipage.page import Facts
 from gateway.web.callers import Callers
 from gateway.web.health import Standing, health_routes
@@ -68,10 +69,6 @@ log = structlog.get_logger(__name__)
 # Three sweeps that could not write their sign of life: the books are away.
 BOOKS_SILENT_MS: Final = 15_000
 LISTENER_STOP_SECONDS: Final = 10.0
-
-
-class WrongCurrency(GatewayError):
-    """The books and providers.yaml disagree about what users pay in."""
 
 
 class Gateway:
@@ -197,7 +194,7 @@ class Gateway:
 
     async def _start(self) -> None:
         self._starting = "testing the fence"
-        await self._test_fence()
+        await prove_fence(self.desk)
         self._starting = "opening the books and bringing their schema up to date"
         await self.store.open()
         await self.store.migrate()
@@ -205,15 +202,15 @@ class Gateway:
         await keep_time(self.desk)
         await self.store.run(partial(recall, now=self._clock()))
         await self.store.run(partial(recognise, actor=self.desk.owner, now=self._clock()))
-        await self._check_currency()
-        await self._check_providers()
+        await check_currency(self.desk)
+        await check_providers(self.desk)
         await self.store.run(partial(want_events, wanted=self._webhook is not None))
-        await self._tell_unverified()
-        self._tell_open_files()
+        await tell_unverified(self.desk)
+        tell_open_files(self._settings.environment)
         await self._verification.at_start()
         await self._shelves.warm()
         await self._texts.run()
-        self._prepare_spool()
+        prepare_spool(self.desk, self._settings.environment)
         await sweep(self.desk)
         await self.listener.start()
         self._start_jobs()
@@ -226,54 +223,6 @@ class Gateway:
             wrong_keys_per_minute=environment.wrong_keys_per_minute,
             trusted=environment.trusted_proxies,
         )
-
-    def _tell_open_files(self) -> None:
-        """Say which files with keys or money others on this machine may read."""
-        folder = self._settings.environment.data_dir
-        for path, mode in open_to_others([*sorted(folder.glob("gateway.db*")), folder / "key.secret"]):
-            log.warning("file_open_to_others", path=str(path), mode=mode, instead=f"chmod 600 {path}")
-
-    async def _check_currency(self) -> None:
-        """A balance in one currency cannot pay a charge in another; better to say so than to refuse every order."""
-        elsewhere = await self.store.read(partial(users_elsewhere, self.currency))
-        if elsewhere:
-            told = ", ".join(f"{users} in {currency}" for currency, users in elsewhere.items())
-            raise WrongCurrency(f"providers.yaml says {self.currency}, but there are users with balances: {told}")
-
-    async def _test_fence(self) -> None:
-        """Refuse to place orders if the fence does not hold; what reads the books alone is served all the same."""
-        try:
-            await self_test()
-        except SelfTestFailed as error:
-            self.desk.unfenced = str(error)
-            self.metrics.placing_is(on=False)
-            log.critical("fence_broken", error=str(error), placing=False)
-
-    async def _tell_unverified(self) -> None:
-        """Say of each provider whose certificate nobody checks that whoever stands between us can read our key."""
-        for name, client in self.desk.providers.items():
-            if client.upstream.verify_tls:
-                continue
-            log.warning("tls_unverified", provider=name, danger="anybody in between reads our key and answers for it")
-            now, why = self._clock(), f"{name} is configured with verify_tls: false"
-            await self.store.run(partial(record, "provider.tls_unverified", actor=self.desk.owner, now=now, reason=why))
-
-    def _prepare_spool(self) -> None:
-        """Say now, and not in the night it is needed, that verdicts could not be kept on the disk."""
-        try:
-            self.desk.spool.prepare()
-        except OSError as error:
-            folder = self._settings.environment.data_dir
-            log.error("spool_unwritable", folder=folder, error=error)  # noqa: TRY400 - a traceback would say no more
-
-    async def _check_providers(self) -> None:
-        """Orders at a provider that is no longer in the file cannot be followed: that is said, loudly."""
-        found = await self.store.read_at_length(read_figures)
-        doubtful = await self.store.read(doubtful_providers)
-        for name in sorted({*found.polls, *doubtful}.difference(self.desk.providers)):
-            orders = found.polls[name].waiting if name in found.polls else 0
-            told = log.bind(provider=name, orders=orders, in_doubt=name in doubtful)
-            told.error("provider_missing", do="put it back with `enabled: false`")
 
     async def stop(self) -> int:
         """Take no more orders, let what is on its way arrive, and close; answers how many orders were left in the open.

@@ -17,6 +17,7 @@ import pytest
 from gateway.actions.authenticate import KeyRing
 from gateway.core.keys import PREFIX, RANDOM_BYTES, _base62, _checksum, make_key
 from gateway.core.spending import DAY_MS, HOUR_MS, UserLimits
+from gateway.opening import tell_open_files
 from gateway.store.users import Choices
 from tests.gateway_process import Caller, House, house_settings, running_house
 from tests.panel_process import SimulatedPanel, simulated_panel
@@ -312,7 +313,7 @@ async def test_s09_40_files_of_ours_are_their_owners_alone(
     assert {"gateway.db", "key.secret"} <= kept.keys()
     assert set(kept.values()) == {"0o600"}
     (tmp_path / "key.secret").chmod(0o644)
-    house.gateway._tell_open_files()
+    tell_open_files(house.gateway._settings.environment)
     # Where it is told depends on whether a command of this process has set up the logs before.
     assert "file_open_to_others" in capsys.readouterr().out + caplog.text
 
