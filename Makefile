@@ -1,6 +1,6 @@
 # What one types here. Everything that lasts longer than a line stands in a script; .ci/run runs the same checks.
 .DEFAULT_GOAL := help
-.PHONY: help alerts alert-rules explore metrics storm demo run test lint types machine races start-large rolling coverage-core chart-readme bench crash crash-sweep crash-mutants faults-pgbouncer faults-strace lock clean
+.PHONY: help alerts alert-rules clients-node samples explore metrics storm demo run test lint types machine races start-large rolling coverage-core chart-readme bench crash crash-sweep crash-mutants faults-pgbouncer faults-strace lock clean
 
 BIN := .venv/bin
 
@@ -94,6 +94,16 @@ crash-sweep: ## end the gateway at each point with each fault of a panel, once
 crash-mutants: ## sow five bugs and see each of them found
 	@./setup.sh dev
 	@$(BIN)/python -m tests.crash mutants
+
+samples: ## run the API page's samples in each language this machine has (Debian: curl php-cli php-curl nodejs golang-go)
+	@./setup.sh dev
+	@$(BIN)/python -m pytest -rs tests/test_samples.py
+
+clients-node: ## clients of others in JavaScript against a whole gateway (needs Node 18 or newer, npm and its registry)
+	@command -v npm >/dev/null || { echo 'node and npm are not installed; on Debian: apt-get install nodejs npm' >&2; exit 1; }
+	@./setup.sh dev
+	@npm ci --prefix tests/node --silent
+	@$(BIN)/python -m pytest tests/with_node.py
 
 storm: ## ten thousand calls to a slow panel, cancelled and timed out: no slot, task or socket may be lost
 	@./setup.sh dev
