@@ -213,7 +213,7 @@ def _note(desk: Desk, work: Job, said: Answered, *, decided: Decided) -> None:
     if isinstance(outcome, Unknown):
         desk.spawn(check_brakes(desk), name=f"brakes:{attempt.provider}")
     if decided.cancel is not None:
-        told = tell_cancel(desk, attempt.order_id, attempt.provider, upstream_order=decided.cancel)
+        told = tell_cancel(desk, attempt.order_id, attempt.provider)
         desk.spawn(told, name=f"cancel:{attempt.order_id}")
     if decided.alarm is not None:
         log.error("attempt_alarm", order_id=attempt.order_id, provider=attempt.provider, alarm=decided.alarm)

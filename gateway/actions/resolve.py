@@ -314,7 +314,7 @@ class Resolver:
         if decided.next is not None:
             desk.spawn(dispatch(desk, decided.next), name=f"dispatch:{attempt.order_id}")
         if decided.cancel is not None:
-            told = tell_cancel(desk, attempt.order_id, attempt.provider, upstream_order=decided.cancel)
+            told = tell_cancel(desk, attempt.order_id, attempt.provider)
             desk.spawn(told, name=f"cancel:{attempt.order_id}")
 
 

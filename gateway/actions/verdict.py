@@ -106,7 +106,7 @@ async def _replay(desk: Desk, record: Spooled) -> bool:
         state=decided.state.value,
     )
     if decided.cancel is not None:
-        told = tell_cancel(desk, attempt.order_id, attempt.provider, upstream_order=decided.cancel)
+        told = tell_cancel(desk, attempt.order_id, attempt.provider)
         desk.spawn(told, name=f"cancel:{attempt.order_id}")
     return True
 

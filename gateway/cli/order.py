@@ -88,9 +88,28 @@ def _asked(life: Life) -> list[str]:
     for label, value in (("key", told.idem_key), ("failure", told.failure), ("REVIEW", told.review)):
         if value is not None:
             lines.append(_line(label, value))
-    if told.cancel_requested_at is not None:
-        lines.append(_line("cancel", f"asked for {shown(told.cancel_requested_at)}"))
-    return lines
+    return lines + _cancel(life)
+
+
+def _cancel(life: Life) -> list[str]:
+    """Whether it was asked for, and how far its panel was told; not told yet is told as well."""
+    asked, told = life.order.cancel_requested_at, life.cancel
+    lines = [] if asked is None else [_line("cancel", f"asked for {shown(asked)}")]
+    if told is None:
+        last = life.attempts[-1].state if life.attempts else ""
+        if asked is not None and last in (AttemptState.SENDING, AttemptState.UNKNOWN):
+            lines.append(_line("", "its panel is told once it is known to have the order"))
+        return lines
+    times = {0: "not told yet", 1: "told"}.get(told.sends, f"told {told.sends} times")
+    at = "" if told.sent_at is None or not told.sends else f" {shown(told.sent_at)}"
+    if told.answer is not None and told.answered_at is not None:
+        said = f"{told.answer} {shown(told.answered_at)}"
+    elif told.due_at is not None:
+        said = f"owed since {shown(told.created_at)}, {'again' if told.sends else 'next'} from {shown(told.due_at)} on"
+    else:
+        said = "nothing was heard, and it is told no more"
+    label = "cancel" if asked is None else ""
+    return [*lines, _line(label, f"{told.provider} as {told.upstream_order}: {times}{at}, {said}")]
 
 
 def _price(told: OrderTold) -> str:

@@ -133,7 +133,7 @@ def accept(order: int, upstream_id: str, reason: str) -> None:
     else:
         click.echo(f"order {order} is followed as {upstream_id}; its charge is captured")
     if decided.cancel is not None:
-        click.echo(f"nobody wants it any more: have the panel cancel {decided.cancel} if it can")
+        click.echo(f"nobody wants it any more: a running gateway tells the panel to cancel {decided.cancel}")
 
 
 @unknown.command("not-placed")

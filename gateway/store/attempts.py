@@ -16,6 +16,7 @@ from gateway.core.order import Cost, Order, OrderEvent, OrderState, step
 from gateway.core.outcome import Accepted, NotPlaced, NotSent, Outcome, Rejected, Unknown
 from gateway.core.rejections import RejectKind
 from gateway.core.routing import PlannedRoute, Tried, next_route, second_round
+from gateway.store.cancels import owe_cancel
 from gateway.store.engine import Query, Refused, Row, Steps, Value
 from gateway.store.events import record
 from gateway.store.ledger import post_all
@@ -252,6 +253,9 @@ def _accept(locked: Locked, mine: Row, outcome: Accepted, *, verdict: Verdict, n
     reason = f"{cost.provider} has it as {outcome.upstream_order}" + (f": {verdict.why}" if verdict.why else "")
     yield from write_step(locked.order, made, actor=verdict.owner, reason=reason, now=now)
     yield from watch(locked.order.id, cost.provider, outcome.upstream_order, due_at=verdict.poll_at, now=now)
+    if locked.cancel_requested:
+        told = (made.order, cost.provider, outcome.upstream_order)
+        yield from owe_cancel(*told, given_up=False, actor=verdict.owner, now=now)
 
 
 def _settle_given_up(
@@ -262,6 +266,9 @@ def _settle_given_up(
     if isinstance(outcome, Accepted):
         cost = _cost(locked, mine)
         yield from post_all(ledger.loss(order.id, cost.provider, cost.amount, currency=cost.currency), now)
+        if locked.can_cancel:
+            told = (order, cost.provider, outcome.upstream_order)
+            yield from owe_cancel(*told, given_up=True, actor=verdict.owner, now=now)
     yield from record(
         "attempt.settled",
         actor=verdict.owner,

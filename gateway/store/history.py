@@ -82,6 +82,19 @@ class RefillTold(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: int
 
 
+class CancelTold(msgspec.Struct, frozen=True, kw_only=True):
+    """What its panel is told, or is to be told, of a cancel."""
+
+    provider: str
+    upstream_order: str
+    sends: int  # times it was told; of a process that died in between, perhaps
+    sent_at: int | None
+    due_at: int | None  # when it is told next; None: no more
+    answer: str | None  # taken, refused or dropped
+    answered_at: int | None
+    created_at: int
+
+
 class ChildTold(msgspec.Struct, frozen=True, kw_only=True):
     """An order that its panel made for it."""
 
@@ -133,6 +146,7 @@ class Life(msgspec.Struct, frozen=True, kw_only=True):
     attempts: tuple[AttemptTold, ...]
     transfers: tuple[Moved, ...]
     poll: PollTold | None
+    cancel: CancelTold | None
     children: tuple[ChildTold, ...]
     refills: tuple[RefillTold, ...]
     events: tuple[Event, ...]
@@ -172,6 +186,7 @@ def life_of(order_id: int) -> Steps[Life]:
     attempts = yield Query("history_attempts", {"id": order_id})
     transfers = yield Query("history_transfers", {"id": order_id})
     polls = yield Query("history_poll", {"id": order_id})
+    cancels = yield Query("history_cancel", {"id": order_id})
     children = yield Query("history_children", {"id": order_id})
     refills = yield Query("history_refills", {"id": order_id})
     events = yield Query("history_events", {"id": order_id, "limit": EVENTS_MAX})
@@ -180,6 +195,7 @@ def life_of(order_id: int) -> Steps[Life]:
         attempts=tuple(_attempt(row) for row in attempts),
         transfers=tuple(_as(Moved, row) for row in transfers),
         poll=_as(PollTold, polls[0]) if polls else None,
+        cancel=_as(CancelTold, cancels[0]) if cancels else None,
         children=tuple(_as(ChildTold, row) for row in children),
         refills=tuple(_as(RefillTold, row) for row in refills),
         events=tuple(_as(Event, row) for row in events),

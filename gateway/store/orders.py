@@ -14,6 +14,7 @@ from gateway.core.attempt import Attempt, AttemptState
 from gateway.core.order import TERMINAL, Order, OrderEvent, OrderState, step
 from gateway.core.routing import PlannedRoute
 from gateway.store.attempts import plan_attempt, read_attempts, resolve
+from gateway.store.cancels import owe_cancel
 from gateway.store.engine import Query, Refused, Steps
 from gateway.store.events import record
 from gateway.store.ledger import post
@@ -195,7 +196,12 @@ def ask_cancel(order_id: int, user_id: int, *, now: int) -> Steps[CancelTask]:
             locked.order, dropped, actor=f"user:{user_id}", reason="canceled before it was sent", now=now
         )
         return CancelTask(eligible=True)
-    yield from record("order.cancel_asked", actor=f"user:{user_id}", order_id=order_id, user_id=user_id, now=now)
+    actor = f"user:{user_id}"
+    yield from record("order.cancel_asked", actor=actor, order_id=order_id, user_id=user_id, now=now)
+    if last.state is AttemptState.ACCEPTED:
+        yield from owe_cancel(
+            locked.order, last.provider, last.upstream_order or "", given_up=False, actor=actor, now=now
+        )
     return _task(last)
 
 

@@ -182,6 +182,7 @@ def recall(*, now: int) -> Steps[None]:
     yield Query("polls_recall", most)
     yield Query("refills_recall", most)
     yield Query("children_recall", most)
+    yield Query("cancels_recall", most)
 
 
 def poll_soon(order_id: int, *, due_at: int) -> Steps[None]:

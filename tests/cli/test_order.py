@@ -5,13 +5,21 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from gateway.cli.order import order
+from gateway.core.outcome import Accepted
+from gateway.store.cancels import settle_cancel, take_cancel
+from gateway.store.orders import ask_cancel
+from gateway.store.store import open_store
 from tests.gateway_process import house_settings, running_house
 from tests.panel_process import simulated_panel
+from tests.store.trade import NOW, ORDER, bring, make_user, sending
 from tests.world import LINK, on_sale, status_of
 
 
@@ -117,3 +125,36 @@ async def test_subscription_is_shown_with_what_its_panel_made(tmp_path: Path) ->
     assert [line.partition("  ")[0] for line in made] == ["panel-a/2", "panel-a/3"]
     life = json.loads(await Told(tmp_path, [])("show", order, "--json"))
     assert [(each["upstream_order"], each["charge"]) for each in life["children"]] == [("2", "0.012"), ("3", "0.012")]
+
+
+async def test_cancel_is_told_step_by_step(tmp_path: Path) -> None:
+    """Asked for before its panel has it, owed, told without an answer, told again and taken."""
+    url = f"sqlite:///{tmp_path}/gateway.db"
+    store = open_store(url)
+    await store.open()
+    await store.migrate()
+
+    async def shown() -> str:
+        runner = CliRunner()
+        done = await asyncio.to_thread(runner.invoke, order, ["show", str(ORDER)], env={"GATEWAY_DATABASE_URL": url})
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    async def tell(answer: str, now: int) -> None:
+        telling = await store.run(partial(take_cancel, ORDER, answer, again_ms=1000, obstacle="", now=now))
+        assert telling is not None
+        await store.run(partial(settle_cancel, telling, answer, why="time is up", now=now))  # type: ignore[arg-type] # one of them
+
+    alpha = await make_user(store)
+    attempt = await sending(store, alpha)
+    assert "cancel" not in await shown()
+    await store.run(partial(ask_cancel, ORDER, alpha.id, now=NOW))
+    assert "its panel is told once it is known to have the order" in await shown()
+    await bring(store, attempt, Accepted("77"))
+    assert "panel-a as 77: not told yet, owed since" in await shown()
+    await tell("silent", NOW)
+    assert "panel-a as 77: told 2023-11-14 22:13:20" in await shown()
+    assert "it is told once more" in await shown()
+    await tell("taken", NOW + 1000)
+    assert "panel-a as 77: told 2 times 2023-11-14 22:13:21, taken 2023-11-14 22:13:21" in await shown()
+    await store.close()

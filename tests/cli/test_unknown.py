@@ -137,7 +137,7 @@ def test_refunded_order_stays_in_doubt_and_may_still_be_settled(shell: Shell) ->
     assert "from our own pocket" in shell("show", str(ORDER))
     told = shell("accept", str(ORDER), "--upstream-id", "41", *REASON)
     assert "so the cost is a loss" in told
-    assert "have the panel cancel 41" in told
+    assert "a running gateway tells the panel to cancel 41" in told
     shell("refund", str(ORDER + 1), *REASON)
     assert "its user was refunded before" in shell("not-placed", str(ORDER + 1), *REASON)
 

@@ -32,6 +32,9 @@ WHERE t.order_id = :id ORDER BY t.id
 -- name: history_poll
 SELECT provider, upstream_order, due_at, misses, accepted_at, terminal_at FROM polls WHERE order_id = :id
 
+-- name: history_cancel
+SELECT provider, upstream_order, sends, sent_at, due_at, answer, answered_at, created_at FROM cancels WHERE order_id = :id
+
 -- name: history_children
 SELECT provider, upstream_order, status, charge, misses, due_at FROM children WHERE order_id = :id ORDER BY id
 
