@@ -47,6 +47,7 @@ from gateway.core.messages import (
 from gateway.core.money import charge_for, format_amount, scale_of, to_units_up
 from gateway.core.service import Limits, OrderDetails, find_type, read_details
 from gateway.panel.books import Books, PanelOrder
+from gateway.panel.dripfeed import DripFeed, begun, whole
 from gateway.panel.progress import Course, Standing, standing
 from gateway.panel.services import PanelFile
 from gateway.panel.subscriptions import Stand, Subscription, made_after, pieces, stand, subscription_of
@@ -101,7 +102,7 @@ class Panel:
                 return MultiCancelReply(tuple((each, self._cancel(key, each)) for each in request.orders))
 
     def go_on(self) -> None:
-        """Make the orders for the posts of subscriptions that have appeared by now."""
+        """Make the orders for posts of subscriptions that have appeared by now, and for runs that have begun."""
         for order in self.books.subscriptions():
             found = self._subscription(order)
             stands = self._stand(order)
@@ -110,22 +111,29 @@ class Panel:
                     break  # No money for it; it is tried again.
             if stands.ended:
                 self.books.end_subscription(order.id)
+        for order in self.books.dripfeeds():
+            drip = self._dripfeed(order)
+            for n in range(len(self.books.runs_of(order.id)), begun(drip, self._age(order))):
+                self.books.place(self._run(order, drip, n), run=(order.id, n))
+            if self.standing(order).ended:
+                self.books.end_dripfeed(order.id)
 
     def standing(self, order: PanelOrder) -> Standing:
         """How an order stands now."""
         if self.books.is_subscription(order.id):
             return self._stand(order).standing
-        service = self._services[order.service]
-        asked = order.canceled_at
-        course = Course(
-            service=service,
-            quantity=order.quantity,
-            runs=order.runs,
-            start_count=order.start_count,
-            canceled_after=None if asked is None else (asked - order.created_at) / 1000,
-            pace=self.pace,
-        )
-        found = standing(course, (self.now() - order.created_at) / 1000)
+        if order.runs > 1:
+            runs = [self.standing(each) for each in self.books.runs_of(order.id)]
+            found = whole(self._dripfeed(order), self._age(order), runs)
+        else:
+            course = Course(
+                service=self._services[order.service],
+                quantity=order.quantity,
+                start_count=order.start_count,
+                canceled_after=_canceled_after(order),
+                pace=self.pace,
+            )
+            found = standing(course, self._age(order))
         if order.forced_status is None:
             return found
         remains = found.remains if order.forced_remains is None else order.forced_remains
@@ -202,13 +210,15 @@ class Panel:
                 posts=order.quantity - found.remains,
                 expiry=dict(msgspec.json.decode(order.fields)).get("expiry"),
             )
-        due = self._due(order, found)
+        runs = self.books.runs_of(order.id) if order.runs > 1 else []
+        due = self._due(order, found) + sum(self._due(each, self.standing(each)) for each in runs)
         return StatusReply(
             status=found.status,
             charge=self.amount(order.charge - due),
             start_count=found.start_count,
             remains=found.remains,
             currency=self.currency,
+            orders=tuple(str(each.id) for each in runs) or None,
         )
 
     def _settle(self, order: PanelOrder) -> Standing:
@@ -221,17 +231,42 @@ class Panel:
     def _due(self, order: PanelOrder, found: Standing) -> int:
         if found.status not in (StatusWord.PARTIAL, StatusWord.CANCELED):
             return 0
+        if order.runs > 1:  # What its runs did not deliver they give back themselves.
+            return order.charge * (order.runs - len(self.books.runs_of(order.id))) // order.runs
         return order.charge * min(max(found.remains, 0), order.quantity) // order.quantity
 
     def _subscription(self, order: PanelOrder) -> Subscription:
         fields, service = dict(msgspec.json.decode(order.fields)), self._services[order.service]
         found = subscription_of(fields, order.created_at, seconds=service.seconds, pace=self.pace)
-        if order.canceled_at is None:
-            return found
-        return msgspec.structs.replace(found, canceled=(order.canceled_at - order.created_at) / 1000)
+        canceled = _canceled_after(order)
+        return found if canceled is None else msgspec.structs.replace(found, canceled=canceled)
 
     def _stand(self, order: PanelOrder) -> Stand:
-        return stand(self._subscription(order), (self.now() - order.created_at) / 1000)
+        return stand(self._subscription(order), self._age(order))
+
+    def _age(self, order: PanelOrder) -> float:
+        return (self.now() - order.created_at) / 1000
+
+    def _dripfeed(self, order: PanelOrder) -> DripFeed:
+        return DripFeed(
+            runs=order.runs,
+            per_run=order.quantity // order.runs,
+            every=self._services[order.service].seconds * self.pace,
+            canceled=_canceled_after(order),
+        )
+
+    def _run(self, order: PanelOrder, found: DripFeed, n: int) -> PanelOrder:
+        """The order for one run, made when it began."""
+        fields = (("link", order.link), ("quantity", str(found.per_run)), ("run", str(n + 1)))
+        return msgspec.structs.replace(
+            order,
+            fields=msgspec.json.encode(fields).decode(),
+            quantity=found.per_run,
+            runs=1,
+            charge=order.charge // order.runs,
+            created_at=order.created_at + int(n * found.every * 1000),
+            canceled_at=None,
+        )
 
     def _post(self, order: PanelOrder, found: Subscription, n: int) -> PanelOrder:
         """The order for one post, made when it appeared."""
@@ -273,8 +308,16 @@ class Panel:
             return ErrorReply(TEXT_INCORRECT_ORDER)
         if not self._services[order.service].cancel or self.standing(order).ended:
             return ErrorReply(TEXT_NOT_CANCELABLE)
+        for run in self.books.runs_of(order.id) if order.runs > 1 else ():
+            if not self.standing(run).ended:
+                self.books.cancel(run.id, self.now())
         self.books.cancel(order.id, self.now())
         return CancelReply()
+
+
+def _canceled_after(order: PanelOrder) -> float | None:
+    """Seconds of an order's age at which a cancel was asked for."""
+    return None if order.canceled_at is None else (order.canceled_at - order.created_at) / 1000
 
 
 def _number(text: str) -> int:

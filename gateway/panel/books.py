@@ -24,6 +24,10 @@ CREATE TABLE IF NOT EXISTS subscriptions(order_id INTEGER PRIMARY KEY, ended INT
 CREATE INDEX IF NOT EXISTS subscriptions_open ON subscriptions(order_id) WHERE ended = 0;
 CREATE TABLE IF NOT EXISTS posts(
   order_id INTEGER PRIMARY KEY, subscription INTEGER NOT NULL, n INTEGER NOT NULL, UNIQUE(subscription, n));
+CREATE TABLE IF NOT EXISTS dripfeeds(order_id INTEGER PRIMARY KEY, ended INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX IF NOT EXISTS dripfeeds_open ON dripfeeds(order_id) WHERE ended = 0;
+CREATE TABLE IF NOT EXISTS runs(
+  order_id INTEGER PRIMARY KEY, dripfeed INTEGER NOT NULL, n INTEGER NOT NULL, UNIQUE(dripfeed, n));
 CREATE TABLE IF NOT EXISTS calls(action TEXT PRIMARY KEY, heard INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS clock(one INTEGER PRIMARY KEY CHECK(one = 1), ahead INTEGER NOT NULL);
 INSERT OR IGNORE INTO clock(one, ahead) VALUES(1, 0);
@@ -33,6 +37,7 @@ _ORDERS: Final = (
     "canceled_at, forced_status, forced_remains FROM orders "
 )
 _OPEN: Final = "WHERE id IN (SELECT order_id FROM subscriptions WHERE ended = 0) ORDER BY id"
+_DRIPPING: Final = "WHERE id IN (SELECT order_id FROM dripfeeds WHERE ended = 0) ORDER BY id"
 
 
 class PanelOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,17 +106,23 @@ class Books:
         return dict(self._db.execute("SELECT action, heard FROM calls"))
 
     def place(
-        self, order: PanelOrder, *, subscription: bool = False, post: tuple[int, int] | None = None
+        self,
+        order: PanelOrder,
+        *,
+        subscription: bool = False,
+        post: tuple[int, int] | None = None,
+        run: tuple[int, int] | None = None,
     ) -> int | None:
         """Take the charge and keep the order; answers its id, or None when the balance is too low.
 
-        It may be a subscription, or the order for a post: of which subscription, and which of its posts.
+        It may be a subscription, or the order for a post or a run: of which order, and which of its posts or runs. A
+        run takes nothing: its drip-feed was paid for whole.
         """
+        price = order.charge if run is None else 0
         self._db.execute("BEGIN IMMEDIATE")
         try:
             paid = self._db.execute(
-                "UPDATE keys SET balance = balance - ? WHERE key = ? AND balance >= ?",
-                (order.charge, order.key, order.charge),
+                "UPDATE keys SET balance = balance - ? WHERE key = ? AND balance >= ?", (price, order.key, price)
             )
             if paid.rowcount == 0:
                 self._db.execute("ROLLBACK")
@@ -130,6 +141,10 @@ class Books:
                 self._db.execute(
                     "INSERT INTO posts(order_id, subscription, n) VALUES(?, ?, ?)", (made.lastrowid, *post)
                 )
+            if run is not None:
+                self._db.execute("INSERT INTO runs(order_id, dripfeed, n) VALUES(?, ?, ?)", (made.lastrowid, *run))
+            if order.runs > 1:
+                self._db.execute("INSERT INTO dripfeeds(order_id) VALUES(?)", (made.lastrowid,))
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             self._db.execute("ROLLBACK")
@@ -175,6 +190,27 @@ class Books:
         """The orders made for a subscription's posts, in order."""
         rows = self._db.execute("SELECT order_id FROM posts WHERE subscription = ? ORDER BY n", (number,))
         return [int(row[0]) for row in rows]
+
+    def dripfeeds(self) -> list[PanelOrder]:
+        """The drip-feeds that have not ended."""
+        return [_read(row) for row in self._db.execute(_ORDERS + _DRIPPING)]
+
+    def end_dripfeed(self, number: int) -> None:
+        """It makes no more runs."""
+        self._db.execute("UPDATE dripfeeds SET ended = 1 WHERE order_id = ?", (number,))
+
+    def runs_of(self, number: int) -> list[PanelOrder]:
+        """The orders made for a drip-feed's runs, in order."""
+        where = "WHERE id IN (SELECT order_id FROM runs WHERE dripfeed = ?) ORDER BY id"
+        return [_read(row) for row in self._db.execute(_ORDERS + where, (number,))]
+
+    def maker_of(self, number: int) -> int | None:
+        """The subscription or drip-feed that an order was made for by the panel itself; None for what was ordered."""
+        row = self._db.execute(
+            "SELECT subscription FROM posts WHERE order_id = ? UNION ALL SELECT dripfeed FROM runs WHERE order_id = ?",
+            (number, number),
+        ).fetchone()
+        return None if row is None else int(row[0])
 
     def newest(self) -> int | None:
         """The id of the newest order."""

@@ -88,4 +88,5 @@ def _order(panel: Panel, number: int) -> dict[str, Any]:
         "status": found.status,
         "remains": found.remains,
         "start_count": found.start_count,
+        "made_for": panel.books.maker_of(order.id),
     }

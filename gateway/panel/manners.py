@@ -71,21 +71,23 @@ def unknown_to(dialect: ProviderDialect, request: Request) -> bool:
 
 
 def told(reply: Reply) -> bytes:
-    """A reply as the contract has it, but that of a subscription it tells what panels tell in place of figures."""
+    """A reply as the contract has it, with what panels made for the order; for a subscription in place of figures."""
     body = write_reply(reply)
     match reply:
         case StatusReply():
-            return msgspec.json.encode(_subscription(reply)) if reply.orders is not None else body
+            return body if reply.orders is None else msgspec.json.encode(_with_orders(msgspec.json.decode(body), reply))
         case MultiStatusReply():
             rows = msgspec.json.decode(body)
             found = {one: each for one, each in reply.orders if isinstance(each, StatusReply)}
-            made = {one: _subscription(each) for one, each in found.items() if each.orders is not None}
+            made = {one: _with_orders(rows[one], each) for one, each in found.items() if each.orders is not None}
             return msgspec.json.encode({**rows, **made}) if made else body
         case _:
             return body
 
 
-def _subscription(reply: StatusReply) -> dict[str, Any]:
+def _with_orders(row: dict[str, Any], reply: StatusReply) -> dict[str, Any]:
+    if reply.posts is None:
+        return {**row, "orders": list(reply.orders or ())}
     return {
         "status": reply.word or reply.status,
         "expiry": reply.expiry or "",

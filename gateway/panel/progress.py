@@ -29,7 +29,6 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
 
     service: PanelService
     quantity: int
-    runs: int = 1
     start_count: int
     canceled_after: float | None = None  # seconds of its age at which a cancel was asked for
     pace: float = 1.0  # seconds are multiplied with it
@@ -37,7 +36,7 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
 
 def standing(course: Course, age: float) -> Standing:
     """How an order of that age (seconds) stands."""
-    length = course.service.seconds * course.runs * course.pace
+    length = course.service.seconds * course.pace
     canceled_at = course.canceled_after
     if canceled_at is not None and canceled_at < length and age >= canceled_at:
         left = course.quantity - _delivered(course, canceled_at, length)

@@ -22,7 +22,6 @@ COURSES = st.builds(
     Course,
     service=SERVICES,
     quantity=st.integers(1, 10_000),
-    runs=st.integers(1, 5),
     start_count=st.integers(0, 100),
     canceled_after=st.none() | st.floats(0, 100),
     pace=st.floats(0.01, 10),
