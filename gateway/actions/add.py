@@ -150,8 +150,9 @@ async def _again(desk: Desk, wish: Wish, *, now: int) -> AddReply | None:
     """The order that an ``add`` we cannot take stands for already: its caller was charged and never had the id.
 
     Without this a caller who comes again after our crash would hear an error, because no list was fetched yet or no
-    provider takes orders just now, and take the order for dead.
+    provider takes orders just now, and take the order for dead. Raises StoreUnavailable while nobody knows.
     """
+    await _until_known(desk, (wish.user_id, wish.fingerprint))
     if not await desk.store.read(partial(has_earlier, wish, now=now)):
         return None
     # A number nobody else has: by it a second run, after an unclear commit, knows what the first one gave again.
@@ -219,10 +220,7 @@ async def _store(desk: Desk, new: NewOrder, *, now: int, gone: asyncio.Task[None
     Its caller gets no id and comes again. So as soon as the books can be written the order, if there is one, is marked
     as never answered, which makes the same wish find it; until then the same wish waits, or is turned away as well.
     """
-    wish = (new.order.user_id, new.fingerprint)
-    earlier = desk.unanswered.get(wish)
-    if earlier is not None and not (await asyncio.wait({earlier}, timeout=desk.answer_within))[0]:
-        raise StoreUnavailable("it is not known yet whether the same order was stored a moment ago")
+    await _until_known(desk, (new.order.user_id, new.fingerprint))
     try:
         return await desk.store.run(partial(place, new, now=now, left=lambda: _left(gone)))
     except StoreBusy:
@@ -230,6 +228,13 @@ async def _store(desk: Desk, new: NewOrder, *, now: int, gone: asyncio.Task[None
     except StoreUnavailable:
         _mark_soon(desk, new, now=now)
         raise
+
+
+async def _until_known(desk: Desk, wish: tuple[int, str]) -> None:
+    """Wait until an earlier order of this wish is marked, if there is one; raises StoreUnavailable after a while."""
+    earlier = desk.unanswered.get(wish)
+    if earlier is not None and not (await asyncio.wait({earlier}, timeout=desk.answer_within))[0]:
+        raise StoreUnavailable("it is not known yet whether the same order was stored a moment ago")
 
 
 def _mark_soon(desk: Desk, new: NewOrder, *, now: int) -> asyncio.Task[None]:

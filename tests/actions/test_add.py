@@ -121,6 +121,27 @@ async def test_order_nobody_could_tell_about_is_found_again(
     assert not desk.unanswered
 
 
+@pytest.mark.parametrize("obstacle", ["seats", "stopped"])
+async def test_refusal_waits_until_it_is_known_whether_the_order_is_there(
+    desk: Desk, books: Silent, user: User, obstacle: str
+) -> None:
+    """Who comes again for an order that may have been stored is refused nothing by a limit or a stop meanwhile."""
+    books.broken, books.keeps = True, True
+    with pytest.raises(StoreUnavailable):
+        await add(desk, user, wish())
+    if obstacle == "seats":
+        desk.seats[user.id] = 10**6
+    else:
+        desk.placing = False
+    with pytest.raises(StoreUnavailable):
+        await add(desk, user, wish())
+    again = asyncio.create_task(add(desk, user, wish()))
+    await asyncio.sleep(0.1)
+    books.broken = False
+    assert isinstance(await again, AddReply)
+    assert await spent(books, user) == 9_000_000
+
+
 async def test_wish_is_turned_away_while_nobody_can_tell(desk: Desk, books: Silent, user: User) -> None:
     """Books that stay away: the same wish is told so, never stored beside an order that may be there."""
     books.broken = True
