@@ -91,9 +91,9 @@ crash-sweep: ## end the gateway at each point with each fault of a panel, once
 	@./setup.sh dev
 	@$(BIN)/python -m tests.crash sweep --database $(or $(DB),sqlite) $(if $(STATE),--state $(STATE))
 
-crash-mutants: ## sow five bugs and see each of them found
+crash-mutants: ## sow seven bugs and see each of them found
 	@./setup.sh dev
-	@$(BIN)/python -m tests.crash mutants
+	@$(BIN)/python -m tests.crash mutants $(if $(DB),--database $(DB))
 
 samples: ## run the API page's samples in each language this machine has (Debian: curl php-cli php-curl nodejs golang-go)
 	@./setup.sh dev

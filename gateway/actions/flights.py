@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from gateway.points import point
+
 Wish = tuple[int, str]  # whose, and its fingerprint
 Gone = asyncio.Task[None] | None  # done once a caller has closed its connection; None where nobody would say so
 
@@ -56,4 +58,6 @@ class Flights:
             await asyncio.wait([each.gone for each in others if each.gone is not None], timeout=NEWS_SECONDS)
         for each in others:
             if each.left:
+                point("before", "JOINING")
                 await each.over.wait()
+                point("after", "JOINING")

@@ -12,6 +12,7 @@ from watchfiles import awatch
 from gateway.actions.roster import CannotReload
 from gateway.logs import strike_also
 from gateway.metrics import Metrics
+from gateway.points import point
 from gateway.settings.faults import SettingsError
 from gateway.settings.load import digest_of, load_file, referred
 from gateway.settings.values import ProvidersFile
@@ -70,6 +71,7 @@ class Reload:
             self._seen = digest
             named = await asyncio.to_thread(referred, self._path, file, self._environ)
             strike_also(secret.reveal() for secret in named)
+            point("before", "RELOAD")
             try:
                 await self._apply(file)
             except CannotReload as error:
@@ -77,6 +79,7 @@ class Reload:
             except StoreError as error:  # The books are away: the next look tries again.
                 self._seen = ""
                 return self._refused([str(error)])
+            point("after", "RELOAD")
             self._metrics.config_loaded(at_seconds=time())
             log.info("config_applied", file=str(self._path), hash=digest)
             return True

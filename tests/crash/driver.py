@@ -11,7 +11,9 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from tests.crash.kind import Kind
 from tests.crash.processes import Shared
+from tests.crash.wishes import wish_fields
 
 RUN, FINISH, STOP = 1, 2, 3
 ANSWER_SECONDS: Final = 3.0
@@ -27,9 +29,8 @@ class Wish(msgspec.Struct):
     """One order a user wants, and what came of it."""
 
     user: int
-    link: str
-    service: str
-    quantity: str
+    link: str  # its own: of a subscription the user name
+    fields: dict[str, str]
     key: str | None  # an idempotency key
     home: int  # the gateway that a wish without a key keeps to
     order: str | None = None
@@ -39,8 +40,11 @@ class Wish(msgspec.Struct):
 class Driver:
     """All users of one world."""
 
-    def __init__(self, shared: Shared, ports: list[int], keys: list[str], *, journal: Path, seed: str) -> None:
+    def __init__(
+        self, shared: Shared, ports: list[int], keys: list[str], *, kind: Kind, journal: Path, seed: str
+    ) -> None:
         self._shared = shared
+        self._kind = kind
         self._ports = ports
         self._keys = keys  # of each user
         self._chance = random.Random(seed)
@@ -63,18 +67,18 @@ class Driver:
 
     def _wish(self, user: int) -> Wish:
         self._made += 1
+        link = f"https://social.example/{self._seed}/{self._made}"
         return Wish(
             user=user,
-            link=f"https://social.example/{self._seed}/{self._made}",
-            service=self._chance.choice(("1", "2", "3")),
-            quantity=str(self._chance.randint(10, 500)),
+            link=link,
+            fields=wish_fields(self._chance, self._kind, link=link, now=self._shared.clock()),
             key=os.urandom(8).hex() if self._chance.random() < 0.5 else None,
             home=self._chance.randrange(len(self._ports)),
         )
 
     async def _place(self, wish: Wish) -> None:
         """Send one `add` until it is answered, as panels do on every run of their cron."""
-        fields = {"action": "add", "service": wish.service, "link": wish.link, "quantity": wish.quantity}
+        fields = {"action": "add", **wish.fields}
         if wish.key is not None:
             fields["idempotency_key"] = wish.key
         self._shared[Shared.WAITING] += 1

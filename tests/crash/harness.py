@@ -12,7 +12,11 @@ from typing import Final
 
 import msgspec
 
-from tests.crash.plan import FAULTS, Death, Fault, Life, draw_life
+from gateway.core.errors import TEXT_TOO_MANY_REQUESTS
+from gateway.store.queries import load_statements
+from tests.crash.kind import EDITS, Kind, draw_kind, every_kind
+from tests.crash.person import SAID
+from tests.crash.plan import FAULTS, Death, Fault, Life, draw_life, meddled
 from tests.crash.truth import judge, rows_of, unsettled
 from tests.crash.world import World
 from tests.servers import PostgresServer
@@ -21,6 +25,10 @@ LIVES_A_WORLD: Final = 100
 LIFE_SECONDS: Final = 0.5
 GENTLE_SHARE: Final = 0.3  # of the worlds
 SWEPT_A_WORLD: Final = 12  # lives between two judgements of a sweep
+
+
+# A point, and what the panels do wrong meanwhile.
+Pair = tuple[str, tuple[str, str, bool] | None]
 
 
 class Tally(msgspec.Struct):
@@ -37,6 +45,12 @@ class Tally(msgspec.Struct):
     unknown: int = 0  # orders still in doubt at a judgement: nobody may guess them
     resolved: int = 0  # orders that were in doubt and are settled by evidence
     seconds: float = 0.0
+    children: int = 0  # orders that panels made by themselves
+    limited: int = 0  # adds that a user's limit stood in the way of
+    meddled: int = 0  # edits of providers.yaml, and words of a person that settled something
+    points: dict[str, str] = {}  # of a sweep: each, and the kind of world in which it is passed
+    pairs: int = 0  # of a sweep: how many are done
+    reached: list[str] = []  # of a sweep: points at which somebody died
     violations: list[str] = []
 
 
@@ -80,12 +94,12 @@ def databases(kind: str) -> Iterator[Databases]:
 
 def run_world(
     bases: Databases, seed: str, lives: Iterator[Life] | Callable[[World], Iterator[Life]], tally: Tally,
-    *, mutate: Callable[[], None] | None = None,
+    *, kind: Kind, mutate: Callable[[], None] | None = None,
 ) -> list[str]:  # fmt: skip
     """One world from its first life to its judgement; answers the faults found, and adds to the tally."""
     gateways = 2 if bases.kind == "postgresql" else 1
     with bases.fresh() as (folder, url):
-        world = World(folder, url, gateways=gateways, seed=seed)
+        world = World(folder, url, gateways=gateways, seed=seed, kind=kind)
         if mutate is not None:
             world.mutate = mutate
         try:
@@ -97,7 +111,7 @@ def run_world(
                 odd = [end.code for end in ends if not end.killed]
                 if odd:
                     return [f"a gateway ended by itself with {odd}:\n{_tail(world.log)}"]
-            why = world.settle(lambda: unsettled(url))
+            why = world.settle(lambda: unsettled(url, world.truth))
             faults = judge(url, world.truth(), [world.journal])
             if why is not None:
                 faults.append(f"not settled: {why}\n{_tail(world.log)}")
@@ -109,7 +123,7 @@ def run_world(
 
 def random_run(
     bases: Databases, tally: Tally, kills: int, *, state: Path | None, only: int | None = None,
-    mutate: Callable[[], None] | None = None,
+    mutate: Callable[[], None] | None = None, kind: Kind | None = None,
 ) -> None:  # fmt: skip
     """Kill by chance until there are so many kills, or a violation; each world has a seed of its own."""
     points: list[str] = []
@@ -117,17 +131,27 @@ def random_run(
         number = tally.worlds if only is None else only
         chance = random.Random(f"{tally.seed}:{number}")
         gentle = chance.random() < GENTLE_SHARE
+        of = kind or draw_kind(f"{tally.seed}:{number}")
+        more = random.Random(f"more:{tally.seed}:{number}")
 
-        def lives(world: World, chance: random.Random = chance, *, gentle: bool = gentle) -> Iterator[Life]:
+        def lives(
+            world: World,
+            chance: random.Random = chance,
+            more: random.Random = more,
+            of: Kind = of,
+            *,
+            gentle: bool = gentle,
+        ) -> Iterator[Life]:
             gateways = 2 if bases.kind == "postgresql" else 1
             left = -(-(kills - tally.kills) // gateways)
             for _ in range(min(LIVES_A_WORLD, left)):
                 known = sorted(set(world.names.read_text().splitlines()) | set(points))
                 points[:] = known
-                yield draw_life(chance, known, gateways=gateways, seconds=LIFE_SECONDS, gentle=gentle)
+                life = draw_life(chance, known, gateways=gateways, seconds=LIFE_SECONDS, gentle=gentle)
+                yield meddled(life, more, of, seconds=LIFE_SECONDS)
 
         began = time.monotonic()
-        faults = run_world(bases, f"{tally.seed}-{number}", lives, tally, mutate=mutate)
+        faults = run_world(bases, f"{tally.seed}-{number}", lives, tally, kind=of, mutate=mutate)
         tally.seconds += time.monotonic() - began
         tally.worlds += 1
         tally.violations += [f"world {number}: {fault}" for fault in faults]
@@ -141,31 +165,47 @@ def random_run(
 def sweep_run(bases: Databases, tally: Tally, *, few: int | None = None, state: Path | None = None) -> list[str]:
     """Each point with each fault of an `add`, once; answers the points that no life reached.
 
-    `few` takes so many of the pairs, spread evenly, for a run within the tests.
+    `few` takes so many of the pairs, spread evenly, for a run within the tests. The points are recorded once and kept
+    with the tally, so that a run that goes on has the pairs of the one before.
     """
-    points = known_points(bases, tally)
-    pairs = [(point, fault) for point, fault in product(points, (None, *FAULTS))]
+    kinds = {"all": every_kind()} if few is not None else {"plain": Kind(meddled=True), "all": every_kind()}
+    if not tally.points:
+        for name, kind in kinds.items():
+            for point in known_points(bases, tally, kind):
+                tally.points.setdefault(point, name)
+    pairs = [pair for name in kinds for pair in product(_of(tally, name), (None, *FAULTS))]
     if few is not None:
         pairs = [pairs[n * len(pairs) // few] for n in range(min(few, len(pairs)))]
-    reached: set[str] = set()
-    for begin in range(tally.worlds * SWEPT_A_WORLD, len(pairs), SWEPT_A_WORLD):
-        some = pairs[begin : begin + SWEPT_A_WORLD]
-        lives = iter([_swept(point, fault, bases.kind) for point, fault in some])
+    while tally.pairs < len(pairs) and not tally.violations:
+        begin = tally.pairs
+        name = tally.points[pairs[begin][0]]
+        some = [pair for pair in pairs[begin : begin + SWEPT_A_WORLD] if tally.points[pair[0]] == name]
+        chance = random.Random(f"sweep:{begin}")
+        lives = iter([_swept(pair, bases.kind, kinds[name], chance) for pair in some])
         began = time.monotonic()
-        faults = run_world(bases, f"sweep-{begin}", _watching(lives, some, reached, tally), tally)
+        faults = run_world(bases, f"sweep-{begin}", _watching(lives, some, tally), tally, kind=kinds[name])
         tally.seconds += time.monotonic() - began
         tally.worlds += 1
+        tally.pairs += len(some)
         tally.violations += [f"pairs {begin}…: {[(p, f) for p, f in some]}: {fault}" for fault in faults]
         if state is not None:
             state.write_bytes(msgspec.json.encode(tally))
-        tell(tally, len(pairs), points=len(points), done=begin + len(some))
-        if tally.violations:
-            break
-    return sorted({point for point, _ in pairs} - reached)
+        tell(tally, len(pairs), points=len(tally.points), done=tally.pairs)
+    return sorted({point for point, _ in pairs[: tally.pairs]} - set(tally.reached))
 
 
-def known_points(bases: Databases, tally: Tally) -> list[str]:
-    """Every point that lives pass which nobody ends early: what a sweep goes through."""
+def never_passed(tally: Tally) -> list[str]:
+    """Statements that are no point of a sweep because no life comes by them: what others' tests have to prove."""
+    passed = {point.partition(" ")[2] for point in tally.points}
+    return sorted(load_statements("sqlite").keys() - passed)
+
+
+def _of(tally: Tally, kind: str) -> list[str]:
+    return sorted(point for point, name in tally.points.items() if name == kind)
+
+
+def known_points(bases: Databases, tally: Tally, kind: Kind) -> list[str]:
+    """Every point that lives in a world of that kind pass which nobody ends early: what a sweep goes through."""
     found: set[str] = set()
 
     def lives(world: World) -> Iterator[Life]:
@@ -173,15 +213,18 @@ def known_points(bases: Databases, tally: Tally) -> list[str]:
         for n in range(10):
             life = draw_life(chance, [], gateways=1, seconds=LIFE_SECONDS)
             deaths = (Death(seconds=LIFE_SECONDS * 2),) * (2 if bases.kind == "postgresql" else 1)
-            yield Life(deaths=deaths, faults=life.faults if n % 2 else ())
+            lived = Life(deaths=deaths, faults=life.faults if n % 2 else (), posts_at=0.5 if n == 6 else None)
+            more = {"person_at": 0.1} if n in (5, 8) else {"edit": n % len(EDITS), "edit_at": 0.3}
+            yield msgspec.structs.replace(lived, **more) if kind.meddled else lived
         found.update(world.names.read_text().splitlines())
 
-    faults = run_world(bases, "points", lives, tally)
+    faults = run_world(bases, "points", lives, tally, kind=kind)
     tally.violations += [f"recording: {fault}" for fault in faults]
     return sorted(found)
 
 
-def _swept(point: str, fault: tuple[str, str, bool] | None, kind: str) -> Life:
+def _swept(pair: Pair, database: str, kind: Kind, chance: random.Random) -> Life:
+    point, fault = pair
     faults: tuple[Fault, ...] = ()
     if fault is not None:
         name, value, processed = fault
@@ -190,21 +233,19 @@ def _swept(point: str, fault: tuple[str, str, bool] | None, kind: str) -> Life:
             for panel in ("panel-a", "panel-b")
         )
     deaths: tuple[Death, ...] = (Death(point=point, seconds=LIFE_SECONDS),)
-    if kind == "postgresql":
+    if database == "postgresql":
         deaths += (Death(seconds=LIFE_SECONDS),)
-    return Life(deaths=deaths, faults=faults)
+    return meddled(Life(deaths=deaths, faults=faults), chance, kind, seconds=LIFE_SECONDS)
 
 
-def _watching(
-    lives: Iterator[Life], pairs: list[tuple[str, tuple[str, str, bool] | None]], reached: set[str], tally: Tally
-) -> Callable[[World], Iterator[Life]]:
+def _watching(lives: Iterator[Life], pairs: list[Pair], tally: Tally) -> Callable[[World], Iterator[Life]]:
     """Note which points were reached: there the first gateway ends by itself."""
 
     def watched(world: World) -> Iterator[Life]:
         for (point, _fault), life in zip(pairs, lives, strict=True):
             yield life
             if world.by_itself[0]:
-                reached.add(point)
+                tally.reached = sorted({*tally.reached, point})
                 tally.at_points += 1
 
     return watched
@@ -212,12 +253,17 @@ def _watching(
 
 def _count(tally: Tally, url: str, world: World) -> None:
     doubted = "SELECT COUNT(DISTINCT order_id) AS orders FROM events WHERE kind = 'order.unknown'"
-    states, doubts = rows_of(url, "SELECT state, COUNT(*) AS orders FROM orders GROUP BY state", doubted)
+    said = "SELECT reason, COUNT(*) AS words FROM events WHERE reason IS NOT NULL GROUP BY reason"
+    states, doubts, by_hand = rows_of(url, "SELECT state, COUNT(*) AS orders FROM orders GROUP BY state", doubted, said)
     tally.orders += sum(row["orders"] for row in states)
     unknown = sum(row["orders"] for row in states if row["state"] == "unknown")
     tally.unknown += unknown
     tally.resolved += doubts[0]["orders"] - unknown
-    tally.upstream += sum(len(has) for has in world.truth().values())
+    there = [each["made_for"] is None for has in world.truth().values() for each in has]
+    tally.upstream += sum(there)
+    tally.children += len(there) - sum(there)
+    tally.limited += world.journal.read_text().count(f'"error": "{TEXT_TOO_MANY_REQUESTS}"')
+    tally.meddled += world.edits + sum(row["words"] for row in by_hand if row["reason"] in SAID)
 
 
 def _tail(log: Path) -> str:
@@ -226,11 +272,14 @@ def _tail(log: Path) -> str:
 
 def tell(tally: Tally, wanted: int, *, points: int, done: int | None = None) -> None:
     """One line of progress."""
+    if done is None:
+        so_far = f"{tally.kills}/{wanted} kills"
+    else:
+        so_far = f"{done}/{wanted} pairs, {tally.at_points} of them died at their point, {tally.kills} kills"
     print(
-        f"{tally.database}  seed {tally.seed}  {tally.kills if done is None else done}/{wanted}"
-        f"{' kills' if done is None else f' pairs, {tally.kills} kills'}  {tally.worlds} worlds  "
-        f"{tally.orders} orders  {tally.upstream} placed  "
-        f"{tally.unknown} unknown  {tally.resolved} resolved  {points} points  "
+        f"{tally.database}  seed {tally.seed}  {so_far}  {tally.worlds} worlds  "
+        f"{tally.orders} orders  {tally.upstream} placed  {tally.children} children  {tally.limited} limited  "
+        f"{tally.meddled} meddled  {tally.unknown} unknown  {tally.resolved} resolved  {points} points  "
         f"{tally.kills / max(tally.seconds, 0.001):.1f} kills/s  {len(tally.violations)} violations",
         flush=True,
     )

@@ -1,7 +1,8 @@
-"""Mutants: five bugs sown on purpose, each of which the harness has to find (RELIABILITY.md section 4)."""
+"""Mutants: seven bugs sown on purpose, each of which the harness has to find (RELIABILITY.md section 4 has five)."""
 
 import itertools
 import os
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -11,15 +12,19 @@ import gateway.core.order as order_life
 from gateway.actions import dispatch
 from gateway.core import ledger
 from gateway.core.attempt import Attempt
+from gateway.core.children import Runs
+from gateway.core.messages import StatusReply
 from gateway.core.order import Cost, Order, OrderEvent, Step
 from gateway.core.outcome import Evidence, Outcome, Rejected, Unknown
 from gateway.core.refund import Owed
 from gateway.core.rejections import RejectKind
+from gateway.core.spending import Spending, UserLimits
 from gateway.jobs import sweep
 from gateway.providers import client
-from gateway.store import attempts
+from gateway.store import attempts, spending
 from gateway.store.engine import Query, Steps
 from gateway.store.life import lock_order, write_step
+from tests.crash.kind import Kind, every_kind
 
 
 def unknown_is_rejected() -> None:
@@ -87,11 +92,45 @@ def captures_too_soon() -> None:
     _put(attempts, "step", wrong)
 
 
+def run_is_missed_twice() -> None:
+    """What the first run of a drip-feed did not deliver is paid back once more."""
+    right = order_life.sum_of_runs  # type: ignore[attr-defined] # as above
+
+    def wrong(charge: int, runs: Runs, report: StatusReply) -> Owed | None:
+        doubled = msgspec.structs.replace(runs, children=runs.children[:1] + runs.children)
+        owed: Owed | None = right(charge, doubled, report)
+        return owed
+
+    _put(order_life, "sum_of_runs", wrong)
+
+
+def limit_is_checked_before_the_hold() -> None:
+    """A user's counts are read a moment before the hold, not under the lock that the hold takes."""
+    right = spending._read
+    seen: dict[int, tuple[float, tuple[UserLimits, Spending]]] = {}
+
+    def stale(user_id: int) -> Steps[tuple[UserLimits, Spending]]:
+        if user_id not in seen or time.monotonic() - seen[user_id][0] > STALE_SECONDS:
+            seen[user_id] = (time.monotonic(), (yield from right(user_id)))
+        return seen[user_id][1]
+
+    _put(spending, "_read", stale)
+
+
 # Each is put into the gateways' processes alone; nothing of it is left when a world ends.
 MUTANTS: Final[dict[str, Callable[[], None]]] = {
     mutant.__name__: mutant
-    for mutant in (unknown_is_rejected, sending_is_unsent, refund_has_no_key, arms_without_asking, captures_too_soon)
+    for mutant in (
+        *(unknown_is_rejected, sending_is_unsent, refund_has_no_key, arms_without_asking, captures_too_soon),
+        *(run_is_missed_twice, limit_is_checked_before_the_hold),
+    )
 }
+# Where a bug is that most worlds do not come by.
+KINDS: Final = {
+    "run_is_missed_twice": Kind(children=True),
+    "limit_is_checked_before_the_hold": Kind(limits=every_kind().limits),
+}
+STALE_SECONDS: Final = 0.05
 # Bugs of two processes at once: they need a database that two may write.
 OF_TWO: Final = frozenset({"arms_without_asking"})
 

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
+from tests.crash.kind import EDITS, Kind
+
 # What a panel may do to a call, by name, value and whether it has done what was asked all the same. `same_id` is not
 # among them: of two orders at once nobody can tell whose the id is, so that is a row of the fault matrix (U13).
 FAULTS: Final[tuple[tuple[str, str, bool], ...]] = (
@@ -43,6 +45,9 @@ FAULTS: Final[tuple[tuple[str, str, bool], ...]] = (
 READ_FAULTS: Final = ("silent", "close", "reset", "html", "empty", "missing", "as_list", "no_multi", "latency")
 
 
+POSTS_SHARE: Final = 0.1
+EDIT_SHARE: Final = 0.15
+PERSON_SHARE: Final = 0.15
 CALM_SHARE: Final = 0.08
 GENTLE_CALM_SHARE: Final = 0.3
 CALM_SECONDS: Final = 3.0
@@ -81,6 +86,11 @@ class Life(msgspec.Struct, frozen=True):
     faults: tuple[Fault, ...]
     calm: bool = False  # long and without faults: doubt is looked into, and killed while it is
     leap_at: float | None = None  # seconds into the life at which the clock leaps on, and everybody looks dead
+    posts_at: float | None = None  # at which the panels' clocks go on by hours: posts appear, subscriptions expire
+    edit: int | None = None  # of providers.yaml, by its number
+    edit_at: float = 0.0  # at which it is written, and everybody told by SIGHUP
+    person_at: float | None = None  # at which a person begins to settle doubt
+    person_dies: int = 0  # at which point it passes; 0: with the gateways at the latest
 
 
 def draw_life(chance: random.Random, points: list[str], *, gateways: int, seconds: float, gentle: bool = False) -> Life:
@@ -98,6 +108,18 @@ def draw_life(chance: random.Random, points: list[str], *, gateways: int, second
         faults=tuple(_draw_fault(chance) for _ in range(faults)),
         leap_at=chance.uniform(0.1, seconds) if chance.random() < 0.3 else None,
     )
+
+
+def meddled(life: Life, chance: random.Random, kind: Kind, *, seconds: float) -> Life:
+    """The life with what is done from outside meanwhile in a world of that kind."""
+    if kind.children and chance.random() < POSTS_SHARE:
+        life = msgspec.structs.replace(life, posts_at=chance.uniform(0, seconds))
+    if kind.meddled and chance.random() < EDIT_SHARE:
+        life = msgspec.structs.replace(life, edit=chance.randrange(len(EDITS)), edit_at=chance.uniform(0, seconds))
+    if kind.meddled and chance.random() < PERSON_SHARE:
+        dies = 0 if chance.random() < 0.3 else chance.randint(1, 120)
+        life = msgspec.structs.replace(life, person_at=chance.uniform(0, seconds / 2), person_dies=dies)
+    return life
 
 
 def _draw_death(chance: random.Random, points: list[str], seconds: float) -> Death:

@@ -72,6 +72,11 @@ class Child:
                 self._ended = _ended(status)
         return self._ended
 
+    def tell(self, what: signal.Signals) -> None:
+        """Send it a signal, if it lives."""
+        if self.poll() is None:
+            os.kill(self.pid, what)
+
     def kill(self) -> Ended:
         """End it as a crash does."""
         return self.end(signal.SIGKILL, seconds=10)
@@ -95,6 +100,7 @@ def _be_child(work: Callable[[], None]) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # A gateway that is not up yet reads the newest text anyway.
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent's Ctrl-C is the parent's business.
         work()
         code = 0

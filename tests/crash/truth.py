@@ -4,19 +4,25 @@ import asyncio
 import json
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
 
+from tests.crash.kin import CHILDREN, Rows, judge_kin, unheard
+from tests.crash.limits import COUNTED, LIMITED, UNCOUNTED, judge_limits
 from tests.sound import broken_invariants
+
+# Why a person gives a user the charge back; by it such orders are known again.
+GIVEN_UP: Final = "given up by a person of the crash harness"
 
 _ORDERS: Final = (
     "SELECT id, user_id, state, charge, refunded, quantity, fields, remains, shown, idem_key, answerer, answered_at, "
     "unheard_at, replays, created_at FROM orders"
 )
+_GIVEN_UP: Final = f"SELECT order_id FROM events WHERE reason = '{GIVEN_UP}'"  # noqa: S608 - a text of ours
 _ATTEMPTS: Final = "SELECT order_id, provider, state, upstream_order FROM attempts"
 _OPEN: Final = (
     "SELECT (SELECT COUNT(*) FROM attempts WHERE state IN ('planned', 'sending')) AS flying, "
@@ -61,23 +67,48 @@ def end_leases(database_url: str) -> None:
     asyncio.run(end())
 
 
-def unsettled(database_url: str) -> str | None:
-    """What is still under way, or None."""
-    ((found,),) = rows_of(database_url, _OPEN)
+def link_of(fields: str) -> str:
+    """What a wish is known by, whatever it orders."""
+    named = dict(json.loads(fields))
+    link: str = named.get("link") or named["username"]
+    return link
+
+
+def unsettled(database_url: str, truth: Callable[[], dict[str, list[dict[str, Any]]]]) -> str | None:
+    """What is still under way, or None; what was made by panels is asked about until the books have its end."""
+    (found,), children = rows_of(database_url, _OPEN, CHILDREN)
     left = {name: count for name, count in found.items() if count}
-    return f"still under way: {left}" if left else None
+    if left:
+        return f"still under way: {left}"
+    if children and (why := unheard(children)):
+        return why
+    if not children:
+        return None
+    orders, attempts, children = _kept(database_url)
+    return next(iter(judge_kin(orders, attempts, children, truth())), None)
+
+
+def _kept(database_url: str) -> tuple[Rows, Rows, Rows]:
+    """Orders, attempts and children, as the books have them."""
+    orders, attempts, children, given_up = rows_of(database_url, _ORDERS, _ATTEMPTS, CHILDREN, _GIVEN_UP)
+    lost = {row["order_id"] for row in given_up}
+    for order in orders:
+        order["given_up"] = order["id"] in lost
+    return orders, attempts, children
 
 
 def judge(database_url: str, truth: dict[str, list[dict[str, Any]]], journals: Sequence[Path]) -> list[str]:
     """Every fault there is."""
-    orders, attempts = rows_of(database_url, _ORDERS, _ATTEMPTS)
+    orders, attempts, children = _kept(database_url)
     faults = asyncio.run(broken_invariants(database_url))
     by_link: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for order in orders:
-        order["link"] = dict(json.loads(order["fields"]))["link"]
+        order["link"] = link_of(order["fields"])
         by_link[order["link"]].append(order)
     faults += _upstream(by_link, attempts, truth)
     faults += _refunds(orders, attempts, truth)
+    faults += judge_kin(orders, attempts, children, truth)
+    faults += judge_limits(*rows_of(database_url, LIMITED, COUNTED, UNCOUNTED))
     faults += _told(by_link, {str(order["id"]): order for order in orders}, journals)
     return faults[:_TOLD_MAX]
 
@@ -90,7 +121,8 @@ def _upstream(
     placed: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for panel, has in truth.items():
         for each in has:
-            placed[each["link"]].append((panel, str(each["order"])))
+            if each["made_for"] is None:
+                placed[each["link"]].append((panel, str(each["order"])))
     faults = [f"I9 {link} was placed {len(where)} times: {where}" for link, where in placed.items() if len(where) > 1]
     for link, where in placed.items():
         if link not in by_link:
@@ -104,6 +136,8 @@ def _upstream(
         for order in living:
             mine = accepted.get(order["id"])
             own = None if mine is None else (mine["provider"], mine["upstream_order"])
+            if own is None and order["given_up"]:
+                continue  # its user has the charge back; whether it was placed stays open
             if order["state"] in _PLACED and own not in placed[link]:
                 faults.append(f"I10 order {order['id']} is {order['state']} as {own}, but {link} is at {placed[link]}")
     return faults
@@ -118,8 +152,10 @@ def _refunds(
     faults = []
     for order in orders:
         said = standing.get(mine.get(order["id"], ("", "")))
-        if order["state"] not in ("completed", "partial", "canceled") or said is None:
+        if order["state"] not in ("completed", "partial", "canceled") or said is None or order["given_up"]:
             continue
+        if "posts" in said["fields"] or int(said["fields"].get("runs", "1")) > 1:
+            continue  # by what its panel made for it, see judge_kin
         left = {"Completed": 0, "Partial": said["remains"], "Canceled": order["quantity"]}.get(said["status"])
         if left is not None and order["refunded"] != order["charge"] * left // order["quantity"]:
             faults.append(

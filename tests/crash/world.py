@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import json
 import os
+import random
 import signal
 import time
 from collections.abc import Callable
@@ -22,6 +23,9 @@ from gateway.settings.load import Settings, load_settings
 from gateway.store.keys import NewKey, create_key
 from gateway.store.users import Choices, create_user, credit_user
 from tests.crash.driver import FINISH, RUN, STOP, Driver
+from tests.crash.kind import EDITS, SERVICES, Kind, providers_file
+from tests.crash.person import Desk, Verdict, look
+from tests.crash.person import settle as settle_by_hand
 from tests.crash.plan import CALM_SECONDS, Death, Fault, Life, as_switch, killer
 from tests.crash.processes import Child, Ended, Shared
 from tests.crash.truth import end_leases
@@ -31,45 +35,11 @@ USERS: Final = 3
 PANELS: Final = ("panel-a", "panel-b")
 CREDIT: Final = 10**13  # units a user has: the crash is the test, not the funds
 DEAD_SECONDS: Final = 90.0  # passes after a death: beyond the owner's, any lease and the upstream deadline
-SETTLE_SECONDS: Final = 40.0
+SETTLE_SECONDS: Final = 60.0
+POSTS_SECONDS: Final = 4 * 3600.0  # pass at the panels when their clocks go on during a life
+SETTLE_ADVANCE: Final = 20 * 86_400.0  # and when everything there is to end
+QUIET_SECONDS: Final = 0.4
 START_SECONDS: Final = 15.0
-_SERVICES: Final = """
-currency: USD
-services:
-  - {id: 101, name: A, rate: 0.90, min: 10, max: 100000, refill: true, cancel: true, seconds: 0.4}
-  - {id: 102, name: B, rate: 0.33, min: 10, max: 100000, cancel: true, seconds: 0.3, ends: partial, delivered: 0.6}
-  - {id: 103, name: C, rate: 1.70, min: 10, max: 100000, refill: true, seconds: 0.2, ends: canceled}
-"""
-_PROVIDER: Final = """
-  {name}:
-    url: {url}
-    key: ${{ENV:CRASH_KEY_{upper}}}
-    allow_private: true
-    requests_per_second: 5000
-    concurrency: 3
-    poll_seconds: 0.1
-    refresh_seconds: 3600
-    timeouts: {{connect: 0.5, write: 0.5, total: 0.5, total_read: 0.4}}
-    unknown:
-      probe: id_window
-      quarantine_seconds: 0.5
-      recheck_seconds: 0.5
-      calls_per_second: 200
-      cap: 1000000
-      brake: {{count: 0}}
-      refund_after_hours: never
-"""
-_FILE: Final = """
-version: 1
-currency: USD
-markup: {{percent: 20}}
-providers:
-{providers}
-services:
-  1: {{routes: [panel-a/101, panel-b/101]}}
-  2: {{routes: [panel-b/102, panel-a/102]}}
-  3: {{routes: [panel-a/103, panel-b/103]}}
-"""
 
 
 class Panel(msgspec.Struct, frozen=True):
@@ -84,11 +54,12 @@ class Panel(msgspec.Struct, frozen=True):
 class World:
     """Everything of one seed. `open` it, live lives, `settle`, look, `close`."""
 
-    def __init__(self, folder: Path, database_url: str, *, gateways: int, seed: str) -> None:
+    def __init__(self, folder: Path, database_url: str, *, gateways: int, seed: str, kind: Kind) -> None:
         self.folder = folder
         self.database_url = database_url
         self.shared = Shared()
         self.seed = seed
+        self.kind = kind
         self.journal = folder / "driver.jsonl"
         self.names = folder / "points.txt"
         self.log = folder / "gateway.log"
@@ -98,19 +69,17 @@ class World:
         self._panels: list[Panel] = []
         self._driver: Child | None = None
         self._gateways: list[Child] = []
+        self._person: Child | None = None
+        self.edits = 0  # of providers.yaml
 
     def open(self) -> None:
         """Start the panels and the driver, make the users."""
         folder = self.folder
-        (folder / "services.yaml").write_text(_SERVICES)
+        (folder / "services.yaml").write_text(SERVICES)
         self.names.touch()
         for name in PANELS:
             self._panels.append(self._start_panel(name))
-        providers = "".join(
-            _PROVIDER.format(name=each.name, upper=each.name[-1].upper(), url=f"http://127.0.0.1:{each.port}/api/v2")
-            for each in self._panels
-        )
-        (folder / "providers.yaml").write_text(_FILE.format(providers=providers))
+        self._edit({})
         keys = folder / "keys.json"
         made = Child(lambda: asyncio.run(self._make_users(keys)))
         while made.poll() is None:
@@ -124,21 +93,65 @@ class World:
         self._switch(life.faults)
         if life.calm:
             end_leases(self.database_url)
+        happens = self._happenings(life)
         self.shared[Shared.READY] = 0
         self._gateways = [Child(partial(self._serve, n, death)) for n, death in enumerate(life.deaths)]
         self._wait_ready()
         began = time.monotonic()
-        leap_at = life.leap_at
         for child, death in zip(self._gateways, life.deaths, strict=True):
             while child.poll() is None and time.monotonic() - began < death.seconds:
                 time.sleep(0.002)
-                if leap_at is not None and time.monotonic() - began > leap_at:
-                    self.shared.pass_by(DEAD_SECONDS)
-                    leap_at = None
+                while happens and time.monotonic() - began > happens[0][0]:
+                    happens.pop(0)[1]()
         self.by_itself = [child.poll() is not None for child in self._gateways]
         ends = [child.kill() for child in self._gateways]
+        if self._person is not None:
+            end = self._person.kill()
+            ends += [end] if end.killed or end.code else []
+            self._person = None
+        if life.edit is not None:
+            self._edit({})
         self.shared.pass_by(DEAD_SECONDS)
         return ends
+
+    def _happenings(self, life: Life) -> list[tuple[float, Callable[[], None]]]:
+        """What is done from outside during a life, and when, in seconds."""
+        found: list[tuple[float, Callable[[], None]]] = []
+        if life.leap_at is not None:
+            found.append((life.leap_at, partial(self.shared.pass_by, DEAD_SECONDS)))
+        if life.posts_at is not None:
+            found.append((life.posts_at, partial(self._advance, POSTS_SECONDS)))
+        if life.edit is not None:
+            found.append((life.edit_at, partial(self._edit, EDITS[life.edit])))
+        if life.person_at is not None:
+            time.sleep(QUIET_SECONDS)  # What a gateway sent with its last breath arrives before a person looks.
+            said = look(self.database_url, self.truth(), random.Random(f"{self.seed}:{self.shared[Shared.AHEAD]}"))
+            found.append((life.person_at, partial(self._send_person, said, life.person_dies)))
+        return sorted(found, key=lambda one: one[0])
+
+    def _edit(self, changes: dict[str, str]) -> None:
+        """Put another text in the place of providers.yaml, and tell everybody."""
+        text = providers_file({each.name: each.port for each in self._panels}, changes)
+        self.edits += bool(changes)
+        (self.folder / "next.yaml").write_text(text)
+        (self.folder / "next.yaml").replace(self.folder / "providers.yaml")
+        for child in self._gateways:
+            child.tell(signal.SIGHUP)
+
+    def _advance(self, seconds: float) -> None:
+        """Let time pass at the panels."""
+        for each in self._panels:
+            _control(each.port, "POST", "advance", {"seconds": seconds})
+
+    def _send_person(self, said: list[Verdict], dies: int) -> None:
+        desk = Desk(
+            database_url=self.database_url,
+            environ=self._environ(0),
+            clock=self.shared.clock,
+            names=self.names,
+            log=self.log,
+        )
+        self._person = Child(partial(settle_by_hand, desk, said, dies=dies))
 
     def _wait_ready(self) -> None:
         """Until every gateway listens or is dead: a busy machine takes its time, and a life begins after it."""
@@ -156,6 +169,7 @@ class World:
         passes meanwhile, never so fast that a living process looks dead, and the gateways end as told.
         """
         self._switch(())
+        self._advance(SETTLE_ADVANCE)
         end_leases(self.database_url)
         self.shared[Shared.READY] = 0
         self._gateways = [Child(partial(self._serve, n, None)) for n in range(len(self._ports))]
@@ -164,11 +178,13 @@ class World:
         self._pass(CALM_SECONDS)
         self.shared[Shared.MODE] = FINISH
         self._pass(CALM_SECONDS)
+        self._advance(SETTLE_ADVANCE)
         deadline = time.monotonic() + SETTLE_SECONDS
         why: str | None = "it did not begin"
         while time.monotonic() < deadline and why is not None:
             time.sleep(0.1)
             self.shared.pass_by(10)
+            self._advance(600)
             why = f"{self.shared[Shared.WAITING]} wishes wait" if self.shared[Shared.WAITING] else settled()
         ends = [child.end(signal.SIGTERM, seconds=20) for child in self._gateways]
         if why is None and any(end.code for end in ends):
@@ -199,7 +215,8 @@ class World:
 
     def close(self) -> None:
         """End everything that still runs."""
-        for child in (*self._gateways, *(each.child for each in self._panels)):
+        people = () if self._person is None else (self._person,)
+        for child in (*people, *self._gateways, *(each.child for each in self._panels)):
             child.kill()
         if self._driver is not None:
             self._driver.kill()
@@ -239,11 +256,14 @@ class World:
         raise AssertionError(f"{name} did not start")
 
     def _drive(self) -> None:
-        driver = Driver(self.shared, self._ports, self._users_keys, journal=self.journal, seed=self.seed)
+        driver = Driver(
+            self.shared, self._ports, self._users_keys, kind=self.kind, journal=self.journal, seed=self.seed
+        )
         asyncio.run(driver.run())
 
-    def _settings(self, n: int) -> Settings:
-        environ = {
+    def _environ(self, n: int) -> dict[str, str]:
+        return {
+            "GATEWAY_CONFIG": str(self.folder / "providers.yaml"),
             "GATEWAY_DATA_DIR": str(self.folder),
             "GATEWAY_DATABASE_URL": self.database_url,
             "GATEWAY_KEY_SECRET": "00" * 16,
@@ -254,7 +274,9 @@ class World:
             "GATEWAY_LOG_LEVEL": "warning",
             **{f"CRASH_KEY_{name[-1].upper()}": f"{name}-key" for name in PANELS},
         }
-        return load_settings(environ, self.folder / "providers.yaml")
+
+    def _settings(self, n: int) -> Settings:
+        return load_settings(self._environ(n), self.folder / "providers.yaml")
 
     def _serve(self, n: int, death: Death | None) -> None:
         """A gateway's whole life, in its own process."""
@@ -268,13 +290,17 @@ class World:
 
     async def _run(self, n: int) -> None:
         ended = asyncio.Event()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, ended.set)
         pace = Pace(sweep=0.1, figures=5.0, balances=1.0, reconcile=0.2)
-        made = Gateway(self._settings(n), clock=self.shared.clock, pace=pace)
+        made = Gateway(self._settings(n), clock=self.shared.clock, pace=pace, environ=self._environ(n))
         await made.start()
+        reloads: set[asyncio.Task[bool]] = set()
+        loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(loop.create_task(made.reload.reload())))
         self.shared[Shared.READY] += 1
         await ended.wait()
-        await made.stop()
+        if not await made.stop() and made.desk.seats:
+            raise AssertionError(f"seats were never given back: {made.desk.seats}")
 
     async def _make_users(self, keys: Path) -> None:
         gateway = Gateway(self._settings(0), clock=self.shared.clock)
@@ -285,7 +311,8 @@ class World:
         for n in range(USERS):
             name, key = f"user-{n}", make_key(bytes([n + 1]) * RANDOM_BYTES)
             stored = NewKey(hash=hash_key(key, secret), prefix=shown_part(key))
-            await store.run(partial(create_user, name, "USD", Choices(), actor="crash", now=now))
+            choices = Choices(limits=self.kind.limits[n])
+            await store.run(partial(create_user, name, "USD", choices, actor="crash", now=now))
             await store.run(partial(create_key, name, stored, actor="crash", now=now))
             await store.run(partial(credit_user, name, CREDIT, reference=name, actor="crash", now=now))
             made.append(key)
