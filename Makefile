@@ -114,9 +114,10 @@ chart-readme: ## write the table of values in helm/README.md anew from helm/valu
 	@$(BIN)/python -m tests.chart_readme
 
 # uv is asked for by name: it is needed only here, by whoever changes the dependencies.
-lock: ## write run.lock and dev.lock anew from pyproject.toml (needs uv)
+lock: ## write run.lock, tracing.lock and dev.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o run.lock
-	uv pip compile pyproject.toml --group build --group dev -c run.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o dev.lock
+	uv pip compile pyproject.toml --group build --extra tracing -c run.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o tracing.lock
+	uv pip compile pyproject.toml --group build --extra tracing --group dev -c tracing.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o dev.lock
 
 clean: ## remove what the tools made, but never your data
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis htmlcov dist .coverage .coverage.*

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 SERVICES = 5_000
@@ -17,7 +18,8 @@ _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 class House:
     """A panel and a gateway on a folder; measured from outside."""
 
-    def __init__(self, folder: Path, database_url: str | None) -> None:
+    def __init__(self, folder: Path, database_url: str | None, *, more: Mapping[str, str] | None = None) -> None:
+        """`more` are variables of the gateway."""
         services = folder / "services.yaml"
         services.write_text(_services())
         self._panel = subprocess.Popen(
@@ -46,6 +48,7 @@ class House:
             "GATEWAY_LOG_LEVEL": "warning",
             "GATEWAY_LOG_FORMAT": "console",  # which tells the addresses at any level
             **({"GATEWAY_DATABASE_URL": database_url} if database_url else {}),
+            **(more or {}),
         }
         self._gateway = subprocess.Popen(
             [sys.executable, "-m", "gateway", "serve"], env=self._environ, stderr=subprocess.PIPE, text=True

@@ -37,6 +37,7 @@ from gateway.metrics import Metrics
 from gateway.opening import (
     check_currency,
     check_providers,
+    open_tracing,
     prepare_spool,
     prove_fence,
     tell_open_files,
@@ -95,6 +96,7 @@ class Gateway:
         self._file = settings.file  # as it is in use
         self._roster = roster_of(settings.file, self._client)
         owner = f"{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}"
+        self._tracing = open_tracing(environment, owner, self.metrics)
         self.desk = Desk(
             owner=owner,
             store=self.store,
@@ -182,10 +184,12 @@ class Gateway:
         Probes are answered from the first moment: a migration of large books may take its time.
         """
         await self.health.start()
+        self._tracing.on()
         try:
             await self._start()
         except BaseException:
             await self.health.stop(1.0)
+            await self._tracing.off()
             raise
         self._starting = ""
         self.metrics.config_loaded(at_seconds=self._clock() / 1000)
@@ -256,6 +260,7 @@ class Gateway:
         await self._cache.close()
         await self.store.close()
         self.desk.spool.close()
+        await self._tracing.off()
         log.info("stopped", left=left)
         return left
 

@@ -39,7 +39,7 @@ _SECRET_MIN: Final = 6  # a shorter secret would strike out ordinary words
 # Libraries that log whole URLs or every connection at INFO.
 _CHATTY: Final = ("httpx", "httpcore", "granian", "_granian", "asyncio", "watchfiles", "urllib3", "opentelemetry")
 # What stands first in a line; its other fields follow in the order in which they were named.
-_FIRST: Final = ("timestamp", "level", "event", "logger", "request_id", "order_id")
+_FIRST: Final = ("timestamp", "level", "event", "logger", "request_id", "trace_id", "order_id")
 # A terminal obeys these; a panel's words must not make it. A line's end may stand in a traceback.
 _CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(10), *range(11, 32), *range(127, 160))}
 
@@ -56,6 +56,11 @@ def strike_also(secrets: Iterable[str]) -> None:
     """Keep these secrets out of the logs as well: keys that were changed while the process runs."""
     for strike in _in_use:
         strike.also(secrets)
+
+
+def struck(text: str) -> str:
+    """Any text as it may leave the process: with what the logs strike out struck out."""
+    return _in_use[0].text(text) if _in_use else strike_out(text, ())
 
 
 def configure_logs(level: Level, shape: Format, *, secrets: Iterable[str] = (), stream: TextIO = sys.stderr) -> None:
@@ -172,7 +177,11 @@ class _Strike:
 
     def __call__(self, logger: object, method_name: str, event_dict: structlog.types.EventDict | str) -> str:  # noqa: ARG002 - a processor's signature
         """A line as it may be written."""
-        return strike_out(str(event_dict), self._forms)
+        return self.text(str(event_dict))
+
+    def text(self, text: str) -> str:
+        """The same of any text."""
+        return strike_out(text, self._forms)
 
 
 def forms_of(secrets: Iterable[str]) -> tuple[str, ...]:

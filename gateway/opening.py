@@ -7,8 +7,11 @@ from functools import partial
 
 import structlog
 
+from gateway import __version__
 from gateway.actions.desk import Desk
 from gateway.core.errors import GatewayError
+from gateway.logs import struck
+from gateway.metrics import Metrics
 from gateway.providers.selftest import SelfTestFailed, self_test
 from gateway.settings.environment import Environment
 from gateway.settings.modes import open_to_others
@@ -16,6 +19,7 @@ from gateway.store.events import record
 from gateway.store.figures import read_figures
 from gateway.store.unknown import doubtful_providers
 from gateway.store.users import users_elsewhere
+from gateway.tracing.switch import Switch, Wanted
 
 log = structlog.get_logger(__name__)
 
@@ -75,3 +79,23 @@ def prepare_spool(desk: Desk, environment: Environment) -> None:
         desk.spool.prepare()
     except OSError as error:
         log.error("spool_unwritable", folder=environment.data_dir, error=error)  # noqa: TRY400 - a traceback would say no more
+
+
+def open_tracing(environment: Environment, owner: str, metrics: Metrics) -> Switch:
+    """Tracing as the environment asks for it, not begun; raises TracingMissing where it is not installed."""
+    url = environment.tracing_url
+    wanted = (
+        None
+        if url is None
+        else Wanted(
+            url=url.reveal(),
+            headers=tuple((name, value.reveal()) for name, value in environment.tracing_headers),
+            ratio=environment.tracing_ratio,
+            hearing=environment.tracing_traceparent,
+        )
+    )
+    switch = Switch(wanted, instance=owner, version=__version__, strike=struck)
+    outlet = switch.outlet
+    if outlet is not None:
+        metrics.watch_spans(sent=lambda: outlet.sent, failed=lambda: outlet.failed, dropped=lambda: outlet.dropped)
+    return switch

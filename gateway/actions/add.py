@@ -17,10 +17,10 @@ import structlog
 from gateway.actions.desk import DISPATCHES_MAX, Desk
 from gateway.actions.dispatch import Result, dispatch
 from gateway.actions.seats import Seat
-from gateway.actions.spent import note_error
+from gateway.actions.spent import note_error, told_error
 from gateway.core.attempt import Attempt
 from gateway.core.catalogue import EVERYBODY, Service
-from gateway.core.error_type import ErrorType
+from gateway.core.error_type import ErrorType, of_text
 from gateway.core.errors import (
     TEXT_IDEMPOTENCY_REUSED,
     TEXT_INCORRECT_SERVICE,
@@ -52,6 +52,7 @@ from gateway.store.orders import (
     place,
 )
 from gateway.store.spending import LimitReached
+from gateway.tracing import span
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +88,7 @@ async def _add(
         try:
             if not seat.there:
                 raise RequestError(_limited(desk, user, UserLimit.ADDS_AT_ONCE))
-            new = await _price(desk, user, request, fingerprint=wish.fingerprint)
+            new = await _route(desk, user, request, fingerprint=wish.fingerprint)
         except RequestError as error:
             return await _again(desk, wish, now=now) or ErrorReply(error=error.text)
         placed = await _store(desk, new, now=now, gone=gone)
@@ -162,6 +163,24 @@ async def _again(desk: Desk, wish: Wish, *, now: int) -> AddReply | None:
         return None
     desk.metrics.order_replayed()
     return AddReply(order=str(earlier))
+
+
+async def _route(desk: Desk, user: User, request: AddRequest, *, fingerprint: str) -> NewOrder:
+    """An order with its price and its routes, told of with what was chosen and why; raises RequestError."""
+    with span("route") as told:
+        try:
+            new = await _price(desk, user, request, fingerprint=fingerprint)
+        except RequestError as error:
+            told.note(error_type=told_error() or of_text(error.text))
+            raise
+        if told.recording:
+            told.note(
+                order=new.order.id,
+                service=new.service_id,
+                candidates=[f"{route.provider}/{route.service}" for route in new.routes],
+                passed=new.passed.split("; ") if new.passed else None,
+            )
+        return new
 
 
 async def _price(desk: Desk, user: User, request: AddRequest, *, fingerprint: str) -> NewOrder:

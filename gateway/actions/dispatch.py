@@ -29,11 +29,13 @@ from gateway.core.messages import AddRequest
 from gateway.core.order import OrderState
 from gateway.core.outcome import Accepted, NotSent, Outcome, Rejected, Unknown, answer_text
 from gateway.core.retry_after import rest_ms
+from gateway.metrics.orders import outcome_word
 from gateway.points import point
 from gateway.providers.said import Answered, Fenced
 from gateway.store.attempts import Decided, Job, Verdict, arm, job
 from gateway.store.engine import StoreError
 from gateway.store.spool import Spooled
+from gateway.tracing import Span, trace
 
 log = structlog.get_logger(__name__)
 
@@ -68,27 +70,51 @@ async def dispatch(desk: Desk, attempt: Attempt, known: Job | None = None) -> Re
 
 async def _dispatch(desk: Desk, attempt: Attempt, known: Job | None) -> Result:
     pause = PAUSE_FIRST_SECONDS
+    cause = "taken_up" if known is None else "placed"
     while True:
-        work = known or await desk.store.run(partial(job, attempt.id, attempt.order_id))
+        with _attempt_span(attempt, cause) as told:
+            decided = await _attempt(desk, attempt, known, told=told)
+        if isinstance(decided, Result):
+            return decided
         known = None
-        if work is None or work.attempt.owner != desk.owner:  # Decided, or taken over by another process meanwhile.
-            return Result(OrderState.PLACING)
-        said = await _send(desk, work)
-        if said is None:
-            return Result(OrderState.PLACING)
-        outcome = said.outcome
-        text = _text(outcome)
-        decided = await bring(desk, work.attempt, _verdict(desk, work, said, text=text))
-        if decided is None:
-            return Result(OrderState.UNKNOWN)
-        _note(desk, work, said, decided=decided)
-        if decided.next is None:
-            return Result(decided.state, text, said.error)
-        attempt = decided.next
+        assert decided.next is not None
+        attempt, cause = decided.next, "next_round" if decided.again else "failover"
         bind_contextvars(attempt=attempt.id, provider=attempt.provider)
         if decided.again:
             await asyncio.sleep(pause)
             pause = min(pause * 2, PAUSE_MAX_SECONDS)
+
+
+def _attempt_span(attempt: Attempt, cause: str) -> Span:
+    """Part of the request that ordered it, for as long as it takes; a trace of its own after a restart."""
+    return trace(
+        "attempt",
+        cause=cause,
+        order=attempt.order_id,
+        n=attempt.n,
+        provider=attempt.provider,
+        provider_service=attempt.provider_service,
+    )
+
+
+async def _attempt(desk: Desk, attempt: Attempt, known: Job | None, *, told: Span) -> Result | Decided:
+    """Send one attempt and store what became of it: the order's result, or the decision that names the next one."""
+    work = known or await desk.store.run(partial(job, attempt.id, attempt.order_id))
+    if work is None or work.attempt.owner != desk.owner:  # Decided, or taken over by another process meanwhile.
+        told.note(outcome="not_ours")
+        return Result(OrderState.PLACING)
+    said = await _send(desk, work)
+    if said is None:
+        told.note(outcome="left")
+        return Result(OrderState.PLACING)
+    text = _text(said.outcome)
+    told.note(outcome=outcome_word(said.outcome), error_type=said.error)
+    decided = await bring(desk, work.attempt, _verdict(desk, work, said, text=text))
+    if decided is None:
+        return Result(OrderState.UNKNOWN)
+    told.note(state=decided.state)
+    _note(desk, work, said, decided=decided)
+    return Result(decided.state, text, said.error) if decided.next is None else decided
 
 
 async def _send(desk: Desk, work: Job) -> Answered | None:

@@ -178,6 +178,8 @@ def _exchange(told: Exchange) -> list[str]:
             lines.append(_deep("", _cut(told.body)))
     if told.failure:
         lines.append(_deep("failure", _cut(told.failure)))
+    if told.trace:
+        lines.append(_deep("trace", told.trace))
     return lines
 
 

@@ -43,7 +43,10 @@ def set_up_logs(settings: Settings) -> None:
     environment = settings.environment
     keys = [provider.key.reveal() for provider in settings.file.providers.values()]
     secrets = [environment.database_url, environment.redis_url, environment.key_secret]
-    secrets += [environment.events_url, environment.events_secret, *settings.referred]
+    secrets += [environment.events_url, environment.events_secret, environment.tracing_url, *settings.referred]
+    # `Bearer …` whole, and what comes after the word.
+    headers = [value.reveal() for _, value in environment.tracing_headers]
+    keys += [*headers, *(value.rpartition(" ")[2] for value in headers)]
     keys += [secret.reveal() for secret in secrets if secret is not None]
     configure_logs(environment.log_level, environment.log_format, secrets=keys)
 

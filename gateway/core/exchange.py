@@ -41,10 +41,13 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     body_bytes: int = 0  # how many there were in all
     failure: str = ""  # what went wrong, in our words
     timing: Timing = Timing()
+    trace: str = ""  # the trace that tells of it, where one was kept
 
 
-def exchange_of(service: str, fields: Iterable[tuple[str, str]], evidence: Evidence, *, at: int) -> Exchange:
-    """What is kept of a transmission; `at` is in ms since the epoch."""
+def exchange_of(
+    service: str, fields: Iterable[tuple[str, str]], evidence: Evidence, *, at: int, trace: str = ""
+) -> Exchange:
+    """What is kept of a transmission; `at` is in ms since the epoch, `trace` the id of the trace it is part of."""
     return Exchange(
         service=service,
         asked=tuple((name, value[: 2 * VALUE_CHARS_MAX]) for name, value in fields)[:_FIELDS_MAX],
@@ -61,6 +64,7 @@ def exchange_of(service: str, fields: Iterable[tuple[str, str]], evidence: Evide
         body_bytes=len(evidence.body),
         failure=evidence.failure,
         timing=evidence.timing,
+        trace=trace,
     )
 
 

@@ -3,9 +3,12 @@
 from bisect import bisect_left
 from collections.abc import Mapping
 from enum import StrEnum
+from time import time
 from typing import Final
 
 import msgspec
+
+from gateway.tracing import recorded
 
 PREFIX: Final = "gateway"
 
@@ -37,6 +40,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     meaning: str
     labels: tuple[tuple[str, Values], ...] = ()
     buckets: tuple[float, ...] = ()  # of a histogram: upper bounds, without the last, which is everything
+    exemplars: bool = False  # of a histogram: whether each bucket names a trace that fell into it
 
     @property
     def exported(self) -> str:
@@ -66,15 +70,34 @@ def histogram(name: str, meaning: str, buckets: tuple[float, ...], **labels: Val
     return Metric(name=name, kind=Kind.HISTOGRAM, meaning=meaning, labels=tuple(labels.items()), buckets=buckets)
 
 
+def traced_histogram(name: str, meaning: str, buckets: tuple[float, ...], **labels: Values) -> Metric:
+    """The same, whose buckets name a trace each while tracing is on."""
+    return msgspec.structs.replace(histogram(name, meaning, buckets, **labels), exemplars=True)
+
+
+class Example(msgspec.Struct, frozen=True):
+    """A trace that fell into a bucket: the latest."""
+
+    trace_id: str
+    span_id: str
+    size: float
+    at: float  # seconds since the epoch
+
+
 class Spread:
     """A histogram for rooms that count for themselves: a few additions, no lock; one thread may add to one of them."""
 
-    def __init__(self, bounds: tuple[float, ...]) -> None:
+    def __init__(self, bounds: tuple[float, ...], *, exemplars: bool = False) -> None:
         self.bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
         self.sum = 0.0
+        self.examples: dict[int, Example] = {}  # by bucket; empty while nothing is traced
+        self._exemplars = exemplars
 
     def note(self, size: float) -> None:
         """There was one more, of this size."""
-        self.counts[bisect_left(self.bounds, size)] += 1
+        bucket = bisect_left(self.bounds, size)
+        self.counts[bucket] += 1
         self.sum += size
+        if self._exemplars and (told := recorded()) is not None:
+            self.examples[bucket] = Example(told.trace, f"{told.span_id:016x}", size, time())

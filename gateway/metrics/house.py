@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from gateway import __version__
-from gateway.metrics.declare import Metric, Named, Spread, counter, gauge, histogram
+from gateway.metrics.declare import Metric, Named, Spread, counter, gauge, histogram, traced_histogram
 from gateway.metrics.instruments import Instruments
 
 # Seconds. A commit is an fsync: half a millisecond on a good disk, a hundred on a tired one.
@@ -48,6 +48,8 @@ INVARIANTS: Final = (
     *("refunded", "currency", "kind", "order", "cost", "child"),
 )
 RELOADS: Final = ("ok", "failed")
+# What became of a span of a trace that is kept.
+SPAN_OUTCOMES: Final = ("sent", "failed", "dropped")
 
 # Not `job`: Prometheus has that label for itself, and would rename ours.
 JOB_FAILURES: Final = counter("job_failures", "Runs of a job that failed.", task=JOBS)
@@ -62,7 +64,7 @@ CONFLICTS: Final = counter(
     "store_conflicts", "Commands that met another process's lock; deadlock stays 0.", kind=CONFLICT_KINDS
 )
 REPEATED: Final = counter("store_repeated", "Commands run again after a conflict or a lost line.")
-STORE_SECONDS: Final = histogram(
+STORE_SECONDS: Final = traced_histogram(
     "store_write_seconds", "From handing a command to the store to its commit, waiting included.", STORE_BUCKETS
 )
 BATCH: Final = histogram("store_batch_commands", "Commands in one commit.", BATCH_BUCKETS)
@@ -79,6 +81,11 @@ EVENTS_DEAD: Final = gauge("events_dead", "Events that were given up; `gateway e
 PLACING: Final = gauge("placing", "1 while new orders are taken, 0 while a violation or a broken fence stops them.")
 VIOLATIONS: Final = gauge("books_violations", "Rows that break an invariant of the books.", invariant=INVARIANTS)
 VERIFIED: Final = gauge("books_verified_timestamp_seconds", "When the books were last verified.", scope=("all", "day"))
+SPANS: Final = counter(
+    "spans",
+    "Spans that were sent, that the collector did not take, and that were dropped because too many waited.",
+    outcome=SPAN_OUTCOMES,
+)
 SPOOLED: Final = gauge("verdicts_spooled", "Verdicts on the disk that the books have not taken yet.")
 GENERATION: Final = gauge("config_generation", "How many configurations this process has put to work.")
 RELOADED: Final = counter("config_reloads", "Configurations read, the one at the start included.", outcome=RELOADS)
@@ -89,7 +96,7 @@ BUILD: Final = gauge("build_info", "Always 1; the version is in the label.", ver
 DECLARED: Final[tuple[Metric, ...]] = (
     *(JOB_FAILURES, CACHE_FAILURES, LAG, STATEMENTS, READS, COMMITS, CONFLICTS, REPEATED, STORE_SECONDS, BATCH),
     *(POOL_SECONDS, STORE_QUEUE, DISPATCHES, TOLD, EVENTS, EVENTS_DEAD, PLACING, VIOLATIONS, VERIFIED, SPOOLED),
-    *(GENERATION, RELOADED, RELOADED_AT, REFUSED, BUILD),
+    *(SPANS, GENERATION, RELOADED, RELOADED_AT, REFUSED, BUILD),
 )
 
 
@@ -165,6 +172,11 @@ class HouseFacts(Instruments):
         for kind in CONFLICT_KINDS:
             self.watch(CONFLICTS, partial(conflicts.__getitem__, kind), kind)
         self.watch(REPEATED, repeated)
+
+    def watch_spans(self, **outcomes: Callable[[], int]) -> None:
+        """Where to read what became of spans, by outcome."""
+        for outcome, read in outcomes.items():
+            self.watch(SPANS, read, outcome)
 
     def watch_store(self, *, write: Spread, batch: Spread, pool: Spread, waiting: Callable[[], int]) -> None:
         """Where to read how long writing takes, how much is written at a time, and how many commands wait."""

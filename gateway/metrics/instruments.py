@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar
 from prometheus_client.utils import floatToGoString
 
 from gateway.metrics.declare import PREFIX, Kind, Metric, Named, Spread
@@ -68,7 +69,7 @@ class Instruments(Collector):
         found = self._spreads[metric.name].get(values)
         if found is None:
             _check(metric, values)
-            found = self._spreads[metric.name][values] = Spread(metric.buckets)
+            found = self._spreads[metric.name][values] = Spread(metric.buckets, exemplars=metric.exemplars)
         found.note(size)
 
     def forget(self, metric: Metric) -> None:
@@ -129,8 +130,18 @@ class Instruments(Collector):
         )
         bounds = [*map(floatToGoString, metric.buckets), "+Inf"]
         for values, spread in self._spreads[metric.name].items():
-            family.add_metric(values, list(zip(bounds, accumulate(spread.counts), strict=True)), spread.sum)
+            family.add_metric(values, _buckets(bounds, spread), spread.sum)
         return family
+
+
+def _buckets(bounds: Sequence[str], spread: Spread) -> list[tuple[str, float] | tuple[str, float, Exemplar]]:
+    """How many were at most so large, and of each bucket that has one the latest trace that fell into it."""
+    sums = list(zip(bounds, accumulate(spread.counts), strict=True))
+    found: list[tuple[str, float] | tuple[str, float, Exemplar]] = [*sums]
+    for n, seen in spread.examples.items():
+        labels = {"trace_id": seen.trace_id, "span_id": seen.span_id}
+        found[n] = (*sums[n], Exemplar(labels, seen.size, seen.at))
+    return found
 
 
 def _check(metric: Metric, values: _Labels) -> None:

@@ -4,7 +4,7 @@ from typing import Final
 
 from gateway.core.error_type import ErrorType
 from gateway.core.messages import Action
-from gateway.metrics.declare import Metric, Named, counter, gauge, histogram
+from gateway.metrics.declare import Metric, Named, counter, gauge, traced_histogram
 from gateway.metrics.instruments import Instruments
 
 PROVIDERS: Final = Named.PROVIDERS
@@ -31,13 +31,13 @@ CALLS: Final = counter(
     provider=PROVIDERS,
     error_type=(DONE, *CALL_ERRORS),
 )
-ADD_SECONDS: Final = histogram(
+ADD_SECONDS: Final = traced_histogram(
     "upstream_add_seconds",
     "An `add`, from asking for a connection to the last byte of the answer.",
     ADD_BUCKETS,
     provider=PROVIDERS,
 )
-ASK_SECONDS: Final = histogram(
+ASK_SECONDS: Final = traced_histogram(
     "upstream_ask_seconds",
     "The same of every other call, over all providers.",
     ASK_BUCKETS,

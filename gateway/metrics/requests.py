@@ -5,7 +5,7 @@ from typing import Final
 from gateway.core.error_type import ErrorType
 from gateway.core.messages import Action
 from gateway.core.spending import UserLimit
-from gateway.metrics.declare import Metric, counter, histogram
+from gateway.metrics.declare import Metric, counter, traced_histogram
 from gateway.metrics.instruments import Instruments
 
 # Seconds. Our own part of a request is a millisecond or two; more than a tenth of a second is trouble of some kind.
@@ -26,10 +26,10 @@ ERRORS: Final = counter(
     "Requests that were not done, by what went wrong; the prefix says whose it is.",
     error_type=tuple(each.value for each in ErrorType),
 )
-SECONDS: Final = histogram(
+SECONDS: Final = traced_histogram(
     "request_seconds", "From a request's last byte to its answer.", ANSWER_BUCKETS, action=ACTIONS
 )
-OVERHEAD: Final = histogram(
+OVERHEAD: Final = traced_histogram(
     "request_overhead_seconds",
     "The part of it that is our own: without waiting for a panel.",
     OWN_BUCKETS,

@@ -42,8 +42,10 @@ from gateway.providers.limits import HOUSE, Gate, NoTurn, Pacer
 from gateway.providers.retry import Budget, retry_read
 from gateway.providers.said import Answered, Failed, Fenced, what_failed
 from gateway.providers.strike import Strike
+from gateway.providers.told import call_span, tell_exchange, tell_outcome
 from gateway.providers.upstream import REPLY_BYTES_MAX, SERVICES_BYTES_MAX, Upstream
 from gateway.providers.wire import Closed, Fence, Limits, Opening, exchange, open_transport, tls_context
+from gateway.tracing import trace_id
 
 log = structlog.get_logger(__name__)
 
@@ -153,14 +155,15 @@ class ProviderClient:
             return self._refused(request)
         began = asyncio.get_running_loop().time()
         evidence = None
-        try:
-            async with self._orders.turn(user):
-                evidence = await self._on_fresh(request, fence=_open_fence)
-            self._judge(ORDERS, evidence)
-            said = self._said(request, evidence)
-        except NoTurn as error:
-            said = Failed(why=str(error), sent=False)
-        self._count(action_of(request), what_failed(said, evidence, self.upstream.errors), began)
+        with call_span(self.upstream, action_of(request)):
+            try:
+                async with self._orders.turn(user):
+                    evidence = await self._on_fresh(request, fence=_open_fence)
+                self._judge(ORDERS, evidence)
+                said = self._said(request, evidence)
+            except NoTurn as error:
+                said = Failed(why=str(error), sent=False)
+            self._count(action_of(request), what_failed(said, evidence, self.upstream.errors), began)
         self._listen(action_of(request), *error_texts(said))
         return said
 
@@ -186,6 +189,14 @@ class ProviderClient:
             if not await arm():
                 raise Closed
 
+        with call_span(self.upstream, Action.ADD) as told:
+            try:
+                return await self._place(request, fence, now=now, mark=mark, user=user)
+            except Closed:
+                told.note(outcome="fenced")
+                return Fenced()
+
+    async def _place(self, request: AddRequest, fence: Fence, *, now: int, mark: Mark | None, user: int) -> Answered:
         began = asyncio.get_running_loop().time()
         try:
             async with self._orders.turn(user):
@@ -200,16 +211,18 @@ class ProviderClient:
                 self._listen(Action.ADD, error_text(evidence))
             failed = of_outcome(outcome, status=evidence.status, whole=evidence.complete)
             kept = self._kept(request, evidence, at=now)
-            said: Answered | Fenced = Answered(outcome=outcome, exchange=kept, error=failed)
+            said = Answered(outcome=outcome, exchange=kept, error=failed)
         except NoTurn as error:
             failed = ErrorType.POLICY_BUSY
             said = Answered(outcome=NotSent(str(error)), error=failed)
-        except Closed:
-            return Fenced()
         self._count(Action.ADD, failed, began)
         return said
 
     async def _ask_once(self, request: Request) -> Reply | Unreadable | Failed:
+        with call_span(self.upstream, action_of(request)):
+            return await self._read_once(request)
+
+    async def _read_once(self, request: Request) -> Reply | Unreadable | Failed:
         times = self.upstream.timeouts
         cap = SERVICES_BYTES_MAX if isinstance(request, ServicesRequest) else REPLY_BYTES_MAX
         limits = Limits(connect=times.connect, write=times.write, total=times.total_read, bytes_max=cap)
@@ -242,7 +255,7 @@ class ProviderClient:
 
     async def _on_kept(self, request: Request, limits: Limits) -> Evidence:
         async with self._reads.turn():
-            return await exchange(self._reader, self.upstream, self._written(request), limits=limits)
+            return tell_exchange(await exchange(self._reader, self.upstream, self._written(request), limits=limits))
 
     async def _on_fresh(self, request: Request, *, fence: Fence, mark: Mark | None = None) -> Evidence:
         """One exchange on a connection of its own: nothing sent on it can meet a server's idle close."""
@@ -250,7 +263,8 @@ class ProviderClient:
         limits = Limits(connect=times.connect, write=times.write, total=times.total, bytes_max=REPLY_BYTES_MAX)
         transport = self._opening(self.upstream, connections=1, keep=False, tls=self._tls)
         try:
-            return await exchange(transport, self.upstream, self._written(request, mark), limits=limits, fence=fence)
+            written = self._written(request, mark)
+            return tell_exchange(await exchange(transport, self.upstream, written, limits=limits, fence=fence))
         finally:
             await transport.aclose()
 
@@ -298,7 +312,7 @@ class ProviderClient:
 
     def _kept(self, request: AddRequest, evidence: Evidence, *, at: int) -> Exchange:
         """What the books keep of an exchange; escapes that hid the key in the body are gone from its text."""
-        kept = exchange_of(request.service, request.fields, evidence, at=at)
+        kept = exchange_of(request.service, request.fields, evidence, at=at, trace=trace_id())
         asked = tuple((name, self._strike.text(value)) for name, value in kept.asked)
         return msgspec.structs.replace(kept, asked=asked, body=self._strike.text(kept.body))
 
@@ -345,6 +359,7 @@ class ProviderClient:
 
     def _count(self, action: Action, error: ErrorType | None, began: float) -> None:
         seconds = asyncio.get_running_loop().time() - began
+        tell_outcome(error)
         self._observer.upstream_call(self.upstream.name, action, error, seconds=seconds)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -17,6 +17,7 @@ PREFIX: Final = "GATEWAY_"
 # Variables of the demo and of nobody else.
 DEMO_PREFIX: Final = "GATEWAY_DEMO_"
 _WHERE: Final = "environment"
+_HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _NUMBER: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", re.ASCII)
 
 
@@ -66,6 +67,15 @@ VARIABLES: Final = (
         "",
         "networks of the proxies before us, such as 10.0.0.0/8,fd00::/8; only their X-Forwarded-For is believed",
     ),
+    Variable("GATEWAY_TRACING_URL", "", "where spans are sent, OTLP over HTTP: http://collector:4318; empty: nowhere"),
+    Variable("GATEWAY_TRACING_HEADERS", "", "headers for it: name=value,name=value, in values %2C for a comma"),
+    Variable("GATEWAY_TRACING_HEADERS_FILE", "", "a file with those headers, in place of GATEWAY_TRACING_HEADERS"),
+    Variable("GATEWAY_TRACING_RATIO", "0.1", "the share of traces that are kept, 0 to 1"),
+    Variable(
+        "GATEWAY_TRACING_TRACEPARENT",
+        "no",
+        "what is done with a caller's traceparent: no, nothing; link; or parent, its trace goes on",
+    ),
     Variable("GATEWAY_LOG_LEVEL", "info", "debug, info, warning or error"),
     Variable("GATEWAY_LOG_FORMAT", "json", "json, or console for a reader's eyes"),
 )
@@ -93,6 +103,10 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     events_allow_private: bool
     wrong_keys_per_minute: int
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
+    tracing_url: Secret | None  # it may hold a password
+    tracing_headers: tuple[tuple[str, Secret], ...]
+    tracing_ratio: float
+    tracing_traceparent: Literal["no", "link", "parent"]
     log_level: Literal["debug", "info", "warning", "error"]
     log_format: Literal["json", "console"]
 
@@ -130,6 +144,10 @@ def read_environment(environ: Mapping[str, str]) -> Environment:
         events_allow_private=reader.word("GATEWAY_EVENTS_ALLOW_PRIVATE", ("no", "yes")) == "yes",
         wrong_keys_per_minute=int(reader.number("GATEWAY_WRONG_KEYS_PER_MINUTE", 0, 1_000_000)),
         trusted_proxies=reader.networks("GATEWAY_TRUSTED_PROXIES"),
+        tracing_url=_secret(reader.checked("GATEWAY_TRACING_URL", _is_web_address, "http://host:4318 or https://host")),
+        tracing_headers=_headers(reader.secret("GATEWAY_TRACING_HEADERS", _are_headers, "name=value,name=value")),
+        tracing_ratio=reader.number("GATEWAY_TRACING_RATIO", 0, 1),
+        tracing_traceparent=reader.word("GATEWAY_TRACING_TRACEPARENT", ("no", "link", "parent")),  # type: ignore[arg-type] # checked to be one of them
         log_level=reader.word("GATEWAY_LOG_LEVEL", ("debug", "info", "warning", "error")),  # type: ignore[arg-type] # checked to be one of them
         log_format=reader.word("GATEWAY_LOG_FORMAT", ("json", "console")),  # type: ignore[arg-type] # checked to be one of them
     )
@@ -263,6 +281,16 @@ def _is_secret(text: str) -> bool:
 
 def _is_signing_secret(text: str) -> bool:
     return read_secret(text) is not None
+
+
+def _headers(text: str) -> tuple[tuple[str, Secret], ...]:
+    pairs = (each.partition("=") for each in text.split(",") if each.strip())
+    return tuple((name.strip(), Secret(unquote(value.strip()))) for name, _, value in pairs)
+
+
+def _are_headers(text: str) -> bool:
+    found = [(name, value.reveal()) for name, value in _headers(text)]
+    return all(_HEADER.fullmatch(name) and value and value.isprintable() and value.isascii() for name, value in found)
 
 
 def _is_web_address(text: str) -> bool:

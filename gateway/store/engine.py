@@ -111,7 +111,7 @@ class Counts:
         self.conflicts: Counter[str] = Counter()  # commands that met another writer, by kind: deadlock, lock …
         self.batches: Counter[int] = Counter()  # commands in a commit → how many commits had so many
         self.batch = Spread(BATCH_BUCKETS)  # the same, to be looked at over time
-        self.write = Spread(STORE_BUCKETS)  # seconds from handing in a command to its result
+        self.write = Spread(STORE_BUCKETS, exemplars=True)  # seconds from handing in a command to its result
         self.pool = Spread(STORE_BUCKETS)  # seconds a read waited for a connection
         self.waiting: Callable[[], int] = lambda: 0  # commands that wait for the writer
 

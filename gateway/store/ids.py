@@ -7,6 +7,7 @@ is lost; ids are never reused.
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from gateway.core.errors import GatewayError
@@ -45,7 +46,7 @@ class IdBlock:
         async with self._lock:
             candidate = self._next + self._gap()
             if candidate >= self._end:
-                start = await self._store.run(lambda: reserve("order_ids", BLOCK))
+                start = await self._store.run(partial(reserve, "order_ids", BLOCK))
                 self._end = start + BLOCK
                 candidate = start + self._gap() - 1
             if candidate > ID_MAX:

@@ -43,6 +43,8 @@ from gateway.store.postgres_line import (
 )
 from gateway.store.postgres_readers import Readers
 from gateway.store.queries import Statement, load_statements
+from gateway.store.waiting import BatchLost, Waiting, answer_of, begun, deliver, handed_in, transaction
+from gateway.tracing import Kind, span
 
 T = TypeVar("T")
 
@@ -72,27 +74,6 @@ CONFLICTS_MAX: Final = 3
 REPEAT_SECONDS: Final = 6.0
 
 
-class _Waiting:
-    """A command on its way through the writer."""
-
-    __slots__ = ("began", "command", "error", "future", "pause", "result", "runs", "unclear", "undecided")
-
-    def __init__(self, command: Command[Any], future: asyncio.Future[Any]) -> None:
-        self.command = command
-        self.future = future
-        self.runs = 0
-        self.began = 0.0  # when it was run first
-        self.undecided = False  # met a conflict and has to come again
-        self.pause = 0.0  # seconds before that
-        self.unclear = False  # a run before ended in a COMMIT whose outcome nobody told
-        self.result: Any = None
-        self.error: Exception | None = None
-
-
-class _BatchLost(Exception):
-    """The transaction is gone, or may be; nobody in the batch may be told success."""
-
-
 class PostgresStore:
     """The store on PostgreSQL."""
 
@@ -101,7 +82,7 @@ class PostgresStore:
         self.trouble = ""  # why nothing could be written the last time; empty once something was
         self._line = read_line(url)
         self._statements: Mapping[str, Statement] = load_statements("postgres")
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[Waiting] = deque()
         self.counts.waiting = self._waiting.__len__
         self._coming_again = 0  # commands that met a conflict and pause
         self._wake = asyncio.Event()
@@ -159,9 +140,10 @@ class PostgresStore:
         if len(self._waiting) >= COMMANDS_WAITING_MAX:
             raise StoreBusy(f"{COMMANDS_WAITING_MAX} commands are waiting")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(command, future))
+        told = handed_in(command)
+        self._waiting.append(Waiting(command, future, told))
         self._wake.set()
-        return await self.counts.timed(future)
+        return await answer_of(future, told, self.counts)
 
     async def read(self, command: Command[T]) -> T:
         """Run a small read on a reader's connection; a line found dead is replaced once, for a read may be repeated."""
@@ -216,9 +198,9 @@ class PostgresStore:
                     self._coming_again += 1
                     asyncio.get_running_loop().call_later(one.pause, self._come_again, one)
                 else:
-                    _deliver(one)
+                    deliver(one)
 
-    def _come_again(self, one: _Waiting) -> None:
+    def _come_again(self, one: Waiting) -> None:
         self._coming_again -= 1
         self._waiting.append(one)
         self._wake.set()
@@ -234,15 +216,16 @@ class PostgresStore:
                 self._silent = True
                 writer.terminate()
 
-    async def _settle(self, batch: list[_Waiting]) -> None:
+    async def _settle(self, batch: list[Waiting]) -> None:
         """Bring a batch to an end: committed, refused one by one, to come again, or unavailable for all."""
         for run in range(1, RUNS_MAX + 1):
             self._silent = False
             try:
-                await self._commit(batch)
+                with transaction(batch, "postgresql", self.counts):
+                    await self._commit(batch)
                 self.trouble = ""
                 return
-            except _BatchLost as lost:
+            except BatchLost as lost:
                 cause = lost.__cause__ or lost
                 was_there = self._writer is not None
                 line_lost = was_there and self._writer is not None and self._writer.is_closed()
@@ -260,7 +243,7 @@ class PostgresStore:
                 for one in (*batch, *away):
                     one.result, one.error, one.undecided = None, error, False
                 for one in away:
-                    _deliver(one)
+                    deliver(one)
                 if away:
                     self._waiting.clear()
                 return
@@ -276,8 +259,8 @@ class PostgresStore:
             except StoreUnavailable:
                 return
 
-    async def _commit(self, batch: list[_Waiting]) -> None:
-        """One transaction for the whole batch; raises _BatchLost."""
+    async def _commit(self, batch: list[Waiting]) -> None:
+        """One transaction for the whole batch; raises BatchLost."""
         try:
             writer = self._writer or await self._reconnect()
             await self._say(writer, self._line.begin + _PATIENT)
@@ -297,17 +280,19 @@ class PostgresStore:
             point("before", "COMMIT")
             for one in batch:
                 one.unclear |= one.error is None and not one.undecided
-            await self._say(writer, "COMMIT")
+            with span("COMMIT", Kind.CLIENT, database="postgresql"):
+                await self._say(writer, "COMMIT")
             point("after", "COMMIT")
         except (*FOREIGN, StoreUnavailable) as error:
-            raise _BatchLost from error
+            raise BatchLost from error
         finally:
             self._asked_at = None
         self.counts.committed(len(batch))
 
-    async def _run_one(self, writer: asyncpg.Connection, one: _Waiting) -> bool:
+    async def _run_one(self, writer: asyncpg.Connection, one: Waiting) -> bool:
         """Run one command in the savepoint; answers whether it is kept; raises when the server is at fault."""
         self.counts.commands += 1
+        begun(one)
         one.runs += 1
         one.began = one.began or monotonic()
         one.result, one.error, one.undecided = None, None, False
@@ -385,13 +370,3 @@ class PostgresStore:
         if self._writer is not None:
             self._writer.terminate()
             self._writer = None
-
-
-def _deliver(one: _Waiting) -> None:
-    """Hand a caller what became of its command; a caller that was cancelled is gone, its command is not."""
-    if one.future.done():
-        return
-    if one.error is not None:
-        one.future.set_exception(one.error)
-    else:
-        one.future.set_result(one.result)

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import time_ns
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from gateway.points import point
 from gateway.store.engine import (
@@ -45,6 +45,8 @@ from gateway.store.migrate import (
 )
 from gateway.store.queries import Statement, load_statements
 from gateway.store.sqlite_file import HighWater, connect_file, look_through, open_file, was_left
+from gateway.store.waiting import BatchLost, Waiting, answer_of, begun, deliver, handed_in, transaction
+from gateway.tracing import Kind, span
 
 T = TypeVar("T")
 
@@ -62,22 +64,6 @@ _ONE_STATEMENT: Final = frozenset(
 _PRIMARY_CODE: Final = 0xFF
 
 
-class _Waiting:
-    """A command on its way through the writer."""
-
-    __slots__ = ("command", "error", "future", "result")
-
-    def __init__(self, command: Command[Any], future: asyncio.Future[Any]) -> None:
-        self.command = command
-        self.future = future
-        self.result: Any = None
-        self.error: BaseException | None = None
-
-
-class _BatchLost(Exception):
-    """The transaction is gone, or may be; nobody in the batch may be told success."""
-
-
 class SqliteStore:
     """The store on one SQLite file."""
 
@@ -87,7 +73,7 @@ class SqliteStore:
         self._path = path
         self._high = HighWater(path)
         self._statements: Mapping[str, Statement] = load_statements("sqlite")
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[Waiting] = deque()
         self.counts.waiting = self._waiting.__len__
         self._wake = threading.Condition()
         self._closing = False
@@ -131,14 +117,15 @@ class SqliteStore:
         loop = asyncio.get_running_loop()
         assert loop is self._loop, "a store serves the event loop that opened it"
         future: asyncio.Future[T] = loop.create_future()
+        told = handed_in(command)
         with self._wake:
             if self._closing:
                 raise StoreUnavailable("the store is closing")
             if len(self._waiting) >= COMMANDS_WAITING_MAX:
                 raise StoreBusy(f"{COMMANDS_WAITING_MAX} commands are waiting")
-            self._waiting.append(_Waiting(command, future))
+            self._waiting.append(Waiting(command, future, told))
             self._wake.notify()
-        return await self.counts.timed(future)
+        return await answer_of(future, told, self.counts)
 
     async def read(self, command: Command[T]) -> T:
         """Run a small read on the event loop's own thread: at some ten microseconds a thread would cost more."""
@@ -190,20 +177,21 @@ class SqliteStore:
             self._settle(batch)
             assert self._loop is not None
             try:
-                self._loop.call_soon_threadsafe(_deliver, batch)
+                self._loop.call_soon_threadsafe(_deliver_all, batch)
             except RuntimeError:  # The loop is gone and with it everybody who waited; what was committed stays.
                 self._drop_writer()
                 return
 
-    def _settle(self, batch: list[_Waiting]) -> None:
+    def _settle(self, batch: list[Waiting]) -> None:
         """Bring a batch to an end: committed, refused one by one, or unavailable for all."""
         unclear = False
         for run in range(1, RUNS_MAX + 1):
             try:
-                self._commit(batch)
+                with transaction(batch, "sqlite", self.counts):
+                    self._commit(batch)
                 self.trouble = ""
                 return
-            except _BatchLost as lost:
+            except BatchLost as lost:
                 cause = lost.__cause__ or lost
                 self._drop_writer()
                 # Nothing more is tried for a full disk or a lock that did not come free: the caller may, later.
@@ -219,28 +207,30 @@ class SqliteStore:
                     return
                 self.counts.repeated += len(batch)
 
-    def _commit(self, batch: list[_Waiting]) -> None:
-        """One transaction for the whole batch; raises _BatchLost, with an argument where the COMMIT itself failed."""
+    def _commit(self, batch: list[Waiting]) -> None:
+        """One transaction for the whole batch; raises BatchLost, with an argument where the COMMIT itself failed."""
         try:
             writer = self._writer or self._reopen()
             writer.execute("BEGIN IMMEDIATE")
             point("after", "BEGIN")
         except (OSError, sqlite3.Error, StoreUnavailable) as error:
-            raise _BatchLost from error
+            raise BatchLost from error
         for one in batch:
             self._run_one(writer, one)
         try:
             point("before", "COMMIT")
-            writer.execute("COMMIT")
+            with span("COMMIT", Kind.CLIENT, database="sqlite"):
+                writer.execute("COMMIT")
             point("after", "COMMIT")
         except sqlite3.Error as error:
-            raise _BatchLost("commit") from error
+            raise BatchLost("commit") from error
         self._high.note(writer)
         self.counts.committed(len(batch))
 
-    def _run_one(self, writer: sqlite3.Connection, one: _Waiting) -> None:
-        """Run one command in a savepoint of its own; raises _BatchLost when the file, not the command, is at fault."""
+    def _run_one(self, writer: sqlite3.Connection, one: Waiting) -> None:
+        """Run one command in a savepoint of its own; raises BatchLost when the file, not the command, is at fault."""
         self.counts.commands += 1
+        begun(one)
         one.result = one.error = None
         try:
             writer.execute("SAVEPOINT command")
@@ -254,7 +244,7 @@ class SqliteStore:
                 writer.execute("ROLLBACK TO command")
             writer.execute("RELEASE command")
         except sqlite3.Error as error:
-            raise _BatchLost from error
+            raise BatchLost from error
 
     def _execute_counted(self, writer: sqlite3.Connection, query: Query) -> Sequence[Row]:
         self.counts.statements += 1
@@ -286,15 +276,10 @@ def execute(connection: sqlite3.Connection, statements: Mapping[str, Statement],
     return connection.execute(statements[query.name].text, params).fetchall()
 
 
-def _deliver(batch: list[_Waiting]) -> None:
-    """Hand every caller what became of its command; a caller that was cancelled is gone, its command is not."""
+def _deliver_all(batch: list[Waiting]) -> None:
+    """Hand every caller what became of its command."""
     for one in batch:
-        if one.future.done():
-            continue
-        if one.error is not None:
-            one.future.set_exception(one.error)
-        else:
-            one.future.set_result(one.result)
+        deliver(one)
 
 
 def migrate_file(path: Path) -> int:

@@ -9,14 +9,19 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
-from litestar import MediaType, Response, get
+from litestar import MediaType, Request, Response, get
+from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 from prometheus_client import generate_latest
+from prometheus_client.exposition import choose_encoder
 
+from gateway import tracing
 from gateway.metrics import Metrics
 
-# The text format that every Prometheus reads.
-METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+# The text format that every Prometheus reads; Litestar says the charset itself.
+METRICS_TYPE: Final = "text/plain; version=0.0.4"
+# The one that can name traces; spoken while there are some, to whoever asks for it.
+_OPENMETRICS: Final = "application/openmetrics-text"
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,9 +35,13 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 def health_routes(metrics: Metrics, standing: Callable[[], Standing]) -> list[HTTPRouteHandler]:
     """The handlers; `standing` is asked at each probe and has to answer at once."""
 
-    @get("/metrics", media_type=METRICS_TYPE, sync_to_thread=False)
-    def show_metrics() -> bytes:
-        return generate_latest(metrics.registry)
+    @get("/metrics", sync_to_thread=False)
+    def show_metrics(request: Request[object, object, State]) -> Response[bytes]:
+        if tracing.on():
+            encode, kind = choose_encoder(request.headers.get("accept", ""))
+            if kind.startswith(_OPENMETRICS):
+                return Response(encode(metrics.registry), media_type=kind)
+        return Response(generate_latest(metrics.registry), media_type=METRICS_TYPE)
 
     @get("/live", media_type=MediaType.TEXT, sync_to_thread=False)
     def live() -> str:

@@ -54,6 +54,7 @@ from gateway.core.user import User
 from gateway.points import point
 from gateway.store.engine import StoreError
 from gateway.store.orders import answered
+from gateway.tracing import Kind, Span, hears_callers, trace
 from gateway.web.callers import Callers
 
 log = structlog.get_logger(__name__)
@@ -115,6 +116,10 @@ class Endpoint:
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
+        with _traced(scope) as told:
+            await self._serve(scope, receive, send, told=told)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, *, told: Span) -> None:
         started = time.perf_counter()
         spent = start_counting()
         request_id = os.urandom(8).hex()
@@ -150,6 +155,8 @@ class Endpoint:
                 error=answer_to_send.error,
             )
             _log(answer_to_send, seconds)
+            if told.recording:
+                _tell(told, scope, answer_to_send, request_id=request_id)
             structlog.contextvars.unbind_contextvars("request_id")
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answered:
@@ -313,6 +320,32 @@ async def _keep_answer(desk: Desk, order_id: int, user_id: int, *, heard: bool) 
     if heard:
         await asyncio.sleep(ANSWER_OUT_SECONDS)
     await desk.store.run(partial(answered, order_id, user_id, heard=heard, now=desk.clock()))
+
+
+def _traced(scope: Scope) -> Span:
+    """The span of a request; whether a caller's `traceparent` counts is the operator's word."""
+    caller = b""
+    if hears_callers():
+        caller = next((value for name, value in scope["headers"] if name.lower() == b"traceparent"), b"")
+    return trace("request", Kind.SERVER, caller=caller)
+
+
+def _tell(told: Span, scope: Scope, sent: Answered, *, request_id: str) -> None:
+    """What a request's span says: whose it was, what it wanted, what became of it; nothing that the caller wrote."""
+    method, path = str(scope.get("method", "")), str(scope.get("path", "")).rstrip("/")
+    method = method if method in ("GET", "POST") else "_OTHER"
+    told.rename(f"{method} {path if sent.action is None else sent.action.value}")
+    told.note(
+        method=method,
+        route=path,
+        status=sent.status,
+        action=sent.action,
+        outcome=sent.outcome,
+        error_type=sent.error,
+        user=None if sent.user is None else str(sent.user.id),
+        order=sent.order_id or sent.about,
+        request_id=request_id,
+    )
 
 
 def _log(sent: Answered, seconds: float) -> None:

@@ -33,6 +33,8 @@ def test_everything_observed_is_kept() -> None:
     assert (read.location, read.content_type, read.retry_after) == ("/login", "text/html", "5")
     assert (read.body, read.body_bytes, read.failure) == ("<html>", 6, "reset")
     assert read.timing == Timing(fence=1, armed=2, answered=3, ended=4)
+    traced = exchange_of("101", (), evidence, at=NOW, trace="0af7")
+    assert (read.trace, read_exchange(write_exchange(traced)).trace) == ("", "0af7")
 
 
 def test_nothing_observed_is_short() -> None:

@@ -42,6 +42,10 @@ def test_nothing_has_to_be_set() -> None:
         events_allow_private=False,
         wrong_keys_per_minute=60,
         trusted_proxies=(),
+        tracing_url=None,
+        tracing_headers=(),
+        tracing_ratio=0.1,
+        tracing_traceparent="no",
         log_level="info",
         log_format="json",
     )
@@ -194,3 +198,47 @@ def test_events_are_signed_or_not_sent() -> None:
     ]
     assert said(EVENTS_SECRET="whsec_short") == ["GATEWAY_EVENTS_SECRET has to be whsec_ and 24 to 64 bytes in base64"]
     assert said(EVENTS_ALLOW_PRIVATE="maybe") == ["GATEWAY_EVENTS_ALLOW_PRIVATE has to be no or yes, not 'maybe'"]
+
+
+def test_collector_of_spans_is_read() -> None:
+    """An address, headers with what stands for a comma in them, the share that is kept, and whom to go on for."""
+    found = read_environment(
+        {
+            "GATEWAY_TRACING_URL": "https://collector.example/otlp",
+            "GATEWAY_TRACING_HEADERS": "authorization=Bearer a%2Cb==, x-scope-orgid = shop,",
+            "GATEWAY_TRACING_RATIO": "0.25",
+            "GATEWAY_TRACING_TRACEPARENT": "Link",
+        }
+    )
+    assert found.tracing_url == Secret("https://collector.example/otlp")
+    assert found.tracing_headers == (("authorization", Secret("Bearer a,b==")), ("x-scope-orgid", Secret("shop")))
+    assert (found.tracing_ratio, found.tracing_traceparent) == (0.25, "link")
+
+
+def test_headers_of_the_collector_come_from_a_file_too(tmp_path: Path) -> None:
+    """As a Secret is mounted, with a line's end."""
+    (tmp_path / "headers").write_text("authorization=Basic abc=\n")
+    found = read_environment({"GATEWAY_TRACING_HEADERS_FILE": str(tmp_path / "headers")})
+    assert found.tracing_headers == (("authorization", Secret("Basic abc=")),)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("URL", "collector:4318", "GATEWAY_TRACING_URL has to be http://host:4318 or https://host"),
+        ("URL", "grpc://collector:4317", "GATEWAY_TRACING_URL has to be http://host:4318 or https://host"),
+        ("HEADERS", "Bearer hunter2", "GATEWAY_TRACING_HEADERS has to be name=value,name=value"),
+        ("HEADERS", "a=b,c d=hunter2", "GATEWAY_TRACING_HEADERS has to be name=value,name=value"),
+        ("HEADERS", "a=hunter2%0D%0Ax: y", "GATEWAY_TRACING_HEADERS has to be name=value,name=value"),
+        ("RATIO", "1.5", "GATEWAY_TRACING_RATIO has to be a number from 0 to 1, not '1.5'"),
+        (
+            "TRACEPARENT",
+            "parents",
+            "GATEWAY_TRACING_TRACEPARENT has to be no or link or parent, not 'parents'; did you mean parent?",
+        ),
+    ],
+    ids=["no-scheme", "grpc", "no-name", "bad-name", "line-end", "ratio", "word"],
+)
+def test_collector_of_spans_is_judged(name: str, text: str, told: str) -> None:
+    """Without repeating what may be secret."""
+    assert said(**{f"TRACING_{name}": text}) == [told]

@@ -162,6 +162,12 @@ RUNTIME: Final = Board(
                     exprs=(("sum by (outcome) (rate(gateway_events_told_total[5m]))", "{{outcome}}"),),
                 ),
                 Panel(
+                    title="Spans",
+                    description="Sent to the collector, not taken by it, and dropped; nothing while tracing is off.",
+                    unit="ops",
+                    exprs=(("sum by (outcome) (rate(gateway_spans_total[5m])) > 0", "{{outcome}}"),),
+                ),
+                Panel(
                     title="Redis",
                     description="Calls that failed and were treated as a miss.",
                     unit="ops",

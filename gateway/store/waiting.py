@@ -1,0 +1,106 @@
+"""Commands on their way through a writer, on both databases: who waits for what, and what is traced of it."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from types import TracebackType
+from typing import Any, TypeVar
+
+from gateway.core.error_type import ErrorType
+from gateway.store.engine import Command, Counts, Refused, StoreError
+from gateway.tracing import NOTHING, Kind, Recorded, Span, on, recorded, span
+
+T = TypeVar("T")
+
+
+class Waiting:
+    """A command on its way through the writer."""
+
+    __slots__ = ("began", "command", "error", "future", "pause", "result", "runs", "told", "unclear", "undecided")
+
+    def __init__(self, command: Command[Any], future: asyncio.Future[Any], told: Span = NOTHING) -> None:
+        self.command = command
+        self.future = future
+        self.told = told  # the span of whoever waits
+        self.runs = 0
+        self.began = 0.0  # when it was run first
+        self.undecided = False  # met a conflict and has to come again
+        self.pause = 0.0  # seconds before that
+        self.unclear = False  # a run before ended in a COMMIT whose outcome nobody told
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+
+class BatchLost(Exception):
+    """The transaction is gone, or may be; nobody in the batch may be told success."""
+
+
+def deliver(one: Waiting) -> None:
+    """Hand a caller what became of its command; a caller that was cancelled is gone, its command is not."""
+    if one.future.done():
+        return
+    if one.error is not None:
+        one.future.set_exception(one.error)
+    else:
+        one.future.set_result(one.result)
+
+
+def handed_in(command: Command[Any]) -> Span:
+    """The span of whoever waits for a command, from handing it in to its commit."""
+    if recorded() is None:
+        return NOTHING
+    what = command.func if isinstance(command, partial) else command
+    return span(f"store {getattr(what, '__name__', 'command')}")
+
+
+async def answer_of(future: asyncio.Future[T], told: Span, counts: Counts) -> T:
+    """What became of a command, timed and told of."""
+    with told:
+        try:
+            return await counts.timed(future)
+        except Refused as error:
+            told.note(outcome="refused", why=type(error).__name__)
+            raise
+        except StoreError:
+            told.note(error_type=ErrorType.GATEWAY_BOOKS)
+            raise
+
+
+def transaction(batch: Sequence[Waiting], database: str, counts: Counts) -> AbstractContextManager[object]:
+    """The span of a transaction, where it is of use to somebody who is traced.
+
+    It serves many requests, so it is a trace of its own: it and each command's span are linked both ways.
+    """
+    traced = next((one.told for one in batch if isinstance(one.told, Recorded)), None) if on() else None
+    return NOTHING if traced is None else _Transaction(traced, database, counts)
+
+
+def begun(one: Waiting) -> None:
+    """A command is run now, in the transaction that is under way; until then it waited."""
+    under_way, command = recorded(), one.told
+    if under_way is not None and command.recording:
+        command.happened("begun")
+        command.link(under_way)
+        under_way.link(command)
+
+
+class _Transaction:
+    """One that somebody is told of."""
+
+    def __init__(self, traced: Recorded, database: str, counts: Counts) -> None:
+        self._told = traced.beside("transaction", Kind.CLIENT, database=database)
+        self._counts = counts
+        self._before = counts.statements, counts.commands
+
+    def __enter__(self) -> Span:
+        return self._told.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        statements, commands = self._before
+        self._told.note(statements=self._counts.statements - statements, commands=self._counts.commands - commands)
+        if kind is not None:
+            self._told.note(error_type=ErrorType.GATEWAY_BOOKS)
+        self._told.__exit__(kind, error, trace)
