@@ -27,6 +27,8 @@ CONCURRENCIES: Final = (1, 32, 256)
 USERS: Final = 16
 # PERFORMANCE.md's figures at 1, 32 and 256 at once: two commands an order, four statements each, by a prototype.
 GOALS: Final = {"sqlite": (721, 12_636, 30_868), "postgresql": (624, 6_073, 16_595)}
+# What was done, beside the seconds: it is the same on any machine.
+WORK: Final = ("statements", "savepoints", "round trips", "commits")
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -35,6 +37,8 @@ class Measured(msgspec.Struct, frozen=True):
     per_second: float
     cpu_us: float  # of this process, an order: on PostgreSQL the server's is not in it
     statements: float  # an order
+    savepoints: float
+    round_trips: float  # to PostgreSQL
     commits: float
 
 
@@ -51,16 +55,13 @@ class Bench:
         left = iter(range(orders))
         gc.collect()
         counts = self.store.counts
-        statements, commits = counts.statements, counts.commits
+        before = (counts.statements, counts.savepoints, counts.round_trips, counts.commits)
         began, cpu = time.perf_counter(), time.process_time()
         await asyncio.gather(*(self._work(left) for _ in range(at_once)))
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-        return Measured(
-            orders / seconds,
-            cpu / orders * 1e6,
-            (counts.statements - statements) / orders,
-            (counts.commits - commits) / orders,
-        )
+        after = (counts.statements, counts.savepoints, counts.round_trips, counts.commits)
+        work = ((now - then) / orders for then, now in zip(before, after, strict=True))
+        return Measured(orders / seconds, cpu / orders * 1e6, *work)
 
     async def _work(self, left: Iterator[int]) -> None:
         for _ in left:  # One iterator that all workers share.
@@ -98,8 +99,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--orders", type=int, default=2_000)
     chosen = parser.parse_args()
-    print("| database | at once | orders/s | × the prototype's | CPU µs | statements | commits |")
-    print("|---|---|---|---|---|---|---|")
+    columns = ("database", "at once", "orders/s", "× the prototype's", "CPU µs", *WORK)
+    print(f"| {' | '.join(columns)} |")
+    print(f"|{'---|' * len(columns)}")
     with tempfile.TemporaryDirectory(prefix="gateway-bench-") as name:
         folder = Path(name)
         server = PostgresServer(folder)
@@ -124,6 +126,8 @@ def _row(kind: str, at_once: int, goal: int, *, rows: Sequence[Measured]) -> str
         f"{rate / goal:.2f}",
         f"{statistics.median(row.cpu_us for row in rows):.0f}",
         f"{statistics.median(row.statements for row in rows):.1f}",
+        f"{statistics.median(row.savepoints for row in rows):.2f}",
+        f"{statistics.median(row.round_trips for row in rows):.2f}",
         f"{statistics.median(row.commits for row in rows):.3f}",
     )
     return f"| {' | '.join(map(str, cells))} |"

@@ -1,8 +1,10 @@
 """What every store is: commands written once as generators of named queries, and the face both databases offer them.
 
 A command is a generator: it yields a :class:`Query`, is sent the rows, and returns its result. It waits for
-nothing, so the thread of SQLite and the event loop of PostgreSQL run the same text. The store runs each command in
-a savepoint of its own, many of them in one transaction (group commit), and answers only after COMMIT.
+nothing, so the thread of SQLite and the event loop of PostgreSQL run the same text. The store runs many commands in
+one transaction (group commit), each so that it can be undone alone, and answers only after COMMIT. What undoes it is
+a savepoint; SQLite's writer runs a batch without first, and where a command fails after it wrote, all of it is rolled
+back and run again with savepoints.
 
 What a command has to keep to:
 
@@ -39,6 +41,9 @@ COMMANDS_WAITING_MAX: Final = 10_000
 # Runs of one command that meets conflicts (SQLSTATE 40001, 40P01, 55P03) or lost connections, RELIABILITY.md
 # section 1.12: the first, and five more.
 RUNS_MAX: Final = 6
+# After a batch that had to be undone and run again with savepoints, so many begin with them: commands that fail after
+# they wrote come in runs (a user beyond its limit who does not stop).
+CAREFUL_BATCHES: Final = 16
 # How long a statement waits for somebody else's lock on the whole database (SQLite).
 BUSY_SECONDS: Final = 5.0
 
@@ -78,7 +83,7 @@ class StoreError(GatewayError):
 
 
 class Refused(StoreError):
-    """A command's own no. Its savepoint is rolled back, its neighbours go on."""
+    """A command's own no. What it wrote is undone, its neighbours go on."""
 
 
 class ConstraintBroken(StoreError):
@@ -103,6 +108,9 @@ class Counts:
     def __init__(self) -> None:
         self.statements = 0  # statements that commands executed, without savepoints and COMMIT
         self.reads = 0  # commands that only read
+        self.round_trips = 0  # times PostgreSQL's writer waited for the server; none on SQLite
+        self.savepoints = 0  # commands run in a savepoint of their own
+        self.undone = 0  # batches rolled back to be run again with savepoints
         self.commands = 0  # commands that were run, repeated runs included
         self.commits = 0  # transactions committed
         self.refused = 0  # commands that ended in an error of their own

@@ -35,7 +35,7 @@ def record(  # noqa: PLR0913 - an event names all of these.
             "order_id": order_id,
             "before": before,
             "after": after,
-            "reason": strike_out(reason, ())[:REASON_MAX] or None,
+            "reason": (strike_out(reason, ())[:REASON_MAX] or None) if reason else None,
             "now": now,
         },
     )

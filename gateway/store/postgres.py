@@ -292,6 +292,7 @@ class PostgresStore:
     async def _run_one(self, writer: asyncpg.Connection, one: Waiting) -> bool:
         """Run one command in the savepoint; answers whether it is kept; raises when the server is at fault."""
         self.counts.commands += 1
+        self.counts.savepoints += 1
         begun(one)
         one.runs += 1
         one.began = one.began or monotonic()
@@ -324,6 +325,7 @@ class PostgresStore:
     async def _say(self, writer: asyncpg.Connection, text: str) -> None:
         """Say something to the server that has no rows for an answer."""
         self._asked_at = monotonic()
+        self.counts.round_trips += 1
         await writer.execute(text)
 
     async def _drive(self, connection: Any, command: Command[T], *, counted: bool = False) -> T:
@@ -345,6 +347,7 @@ class PostgresStore:
         """Execute a statement of the writer's between its two points."""
         point("before", query.name)
         self._asked_at = monotonic()
+        self.counts.round_trips += 1
         rows = await self._execute(connection, query)
         point("after", query.name)
         return rows

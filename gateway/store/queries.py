@@ -77,6 +77,7 @@ class Statement(msgspec.Struct, frozen=True):
     name: str
     text: str
     parameters: tuple[str, ...]  # names in the order of `$1`, `$2` … on PostgreSQL, of first appearance on SQLite
+    lists: tuple[str, ...] = ()  # parameters that are lists: those of {ANY:…} and {ANY_TEXT:…}
 
 
 class BadStatement(Exception):
@@ -123,7 +124,8 @@ def compile_statement(name: str, text: str, dialect: Dialect) -> Statement:
         return f"${number}" if dialect == "postgres" else f":{parameter}"
 
     spelt = _PARAMETER.sub(spell, filled)
-    return Statement(name, spelt, tuple(order))
+    lists = tuple(each for word, each in _PLACEHOLDER.findall(text) if word in {"ANY", "ANY_TEXT"})
+    return Statement(name, spelt, tuple(order), lists=lists)
 
 
 def fill(text: str, dialect: Dialect) -> str:

@@ -19,6 +19,7 @@ from typing import Final, TypeVar
 
 from gateway.points import point
 from gateway.store.engine import (
+    CAREFUL_BATCHES,
     COMMANDS_PER_COMMIT_MAX,
     COMMANDS_WAITING_MAX,
     RUNS_MAX,
@@ -77,6 +78,7 @@ class SqliteStore:
         self.counts.waiting = self._waiting.__len__
         self._wake = threading.Condition()
         self._closing = False
+        self._careful = 0  # batches that are still to begin with savepoints
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._writer: sqlite3.Connection | None = None  # touched by the writer thread alone once it runs
@@ -209,14 +211,26 @@ class SqliteStore:
 
     def _commit(self, batch: list[Waiting]) -> None:
         """One transaction for the whole batch; raises BatchLost, with an argument where the COMMIT itself failed."""
+        careful = self._careful > 0
+        self._careful -= careful
         try:
             writer = self._writer or self._reopen()
             writer.execute("BEGIN IMMEDIATE")
             point("after", "BEGIN")
+            if not careful and not self._run_plain(writer, batch):
+                # Somebody failed after it wrote, and without savepoints nothing less can be undone.
+                self.counts.undone += 1
+                self._careful = CAREFUL_BATCHES
+                careful = True
+                writer.execute("ROLLBACK")
+                writer.execute("BEGIN IMMEDIATE")
         except (OSError, sqlite3.Error, StoreUnavailable) as error:
             raise BatchLost from error
-        for one in batch:
-            self._run_one(writer, one)
+        if careful:
+            for one in batch:
+                self._run_one(writer, one)
+        self.counts.commands += len(batch)
+        self.counts.refused += sum(one.error is not None for one in batch)
         try:
             point("before", "COMMIT")
             with span("COMMIT", Kind.CLIENT, database="sqlite"):
@@ -227,9 +241,30 @@ class SqliteStore:
         self._high.note(writer)
         self.counts.committed(len(batch))
 
+    def _run_plain(self, writer: sqlite3.Connection, batch: list[Waiting]) -> bool:
+        """Run a batch without savepoints; False when one failed that wrote: the transaction is of no use any more.
+
+        A command that failed before it wrote is no harm to anybody. Whether it wrote is SQLite's own count of rows
+        changed, in triggers too; what a failed statement did itself, SQLite has undone. Raises sqlite3.Error when the
+        file, not a command, is at fault.
+        """
+        for one in batch:
+            begun(one)
+            one.result = one.error = None
+            changes = writer.total_changes
+            try:
+                one.result = drive(one.command, lambda query: self._execute_counted(writer, query))
+            except Exception as error:
+                if isinstance(error, sqlite3.Error) and not _concerns_one(error):
+                    raise
+                if writer.total_changes != changes or not writer.in_transaction:
+                    return False
+                one.error = _translate(error) if isinstance(error, sqlite3.Error) else error
+        return True
+
     def _run_one(self, writer: sqlite3.Connection, one: Waiting) -> None:
         """Run one command in a savepoint of its own; raises BatchLost when the file, not the command, is at fault."""
-        self.counts.commands += 1
+        self.counts.savepoints += 1
         begun(one)
         one.result = one.error = None
         try:
@@ -239,7 +274,6 @@ class SqliteStore:
             except Exception as error:
                 if isinstance(error, sqlite3.Error) and not _concerns_one(error):
                     raise
-                self.counts.refused += 1
                 one.error = _translate(error) if isinstance(error, sqlite3.Error) else error
                 writer.execute("ROLLBACK TO command")
             writer.execute("RELEASE command")
@@ -269,11 +303,11 @@ class SqliteStore:
 
 def execute(connection: sqlite3.Connection, statements: Mapping[str, Statement], query: Query) -> Sequence[Row]:
     """Execute one statement of a command: the one place where that is done on SQLite."""
-    params = query.params
-    for name, value in params.items():
-        if isinstance(value, (list, tuple)):
-            params = {**params, name: json.dumps(value)}
-    return connection.execute(statements[query.name].text, params).fetchall()
+    statement, params = statements[query.name], query.params
+    for name in statement.lists:
+        if params[name] is not None:
+            params = {**params, name: json.dumps(params[name])}
+    return connection.execute(statement.text, params).fetchall()
 
 
 def _deliver_all(batch: list[Waiting]) -> None:

@@ -161,7 +161,7 @@ def test_placeholders_are_spelled_for_each_database() -> None:
     assert post.text == (
         "SELECT id FROM t WHERE id = ANY($1::bigint[]) AND code = ANY($2::text[]) FOR NO KEY UPDATE SKIP LOCKED"
     )
-    assert lite.parameters == post.parameters == ("ids", "codes")
+    assert lite.parameters == post.parameters == lite.lists == ("ids", "codes")
 
 
 def test_parameter_used_twice_is_given_once() -> None:
