@@ -86,10 +86,10 @@ async def test_q72_content_type_is_not_looked_at() -> None:
 
 
 async def test_q83_link_that_is_busy_there_goes_another_way(panels: World) -> None:
-    """At the next panel if there is one; else the charge comes back, and the panel stays in use for other links."""
+    """At the next panel, and the panel stays in use for other links; who may not wait gets the charge back."""
     panels.a.switch("active_link")
     panels.a.program.panel.pace = 1000.0
-    async with running_house(panels.settings()) as house:
+    async with running_house(panels.settings(queue_seconds="0")) as house:
         await on_sale(house)
         call = await house.user()
         for name in ("one", "one", "two"):

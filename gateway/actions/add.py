@@ -281,7 +281,15 @@ async def _mark_unanswered(desk: Desk, order: Order, *, now: int) -> None:
 def _plan(desk: Desk, service: Service, details: OrderDetails, *, rate: int) -> Plan:
     currencies = {name: client.upstream.currency for name, client in desk.providers.items()}
     conditions = {route.provider: desk.condition(route.provider) for route in service.routes}
-    return plan(service, details, Market(rate=rate, conditions=conditions, currencies=currencies))
+    waits = {name: client.upstream.link_wait for name, client in desk.providers.items()}
+    market = Market(
+        rate=rate,
+        conditions=conditions,
+        currencies=currencies,
+        link_wait_max=int(desk.queue_seconds),
+        link_waits={name: seconds for name, seconds in waits.items() if seconds is not None},
+    )
+    return plan(service, details, market)
 
 
 def _obstacle(desk: Desk) -> ErrorType | None:

@@ -63,7 +63,7 @@ class Desk:
         self.clock = clock  # milliseconds since the epoch
         self.order_ids = order_ids
         self.answer_within = answer_within  # seconds `add` waits for the panel's word
-        self.queue_seconds = queue_seconds  # how long an order waits for a provider that cannot be reached
+        self.queue_seconds = queue_seconds  # how long an order waits for a provider, or for its link
         self.paces = paces  # by provider: how often an order under way is asked about, ms
         self.spool = spool  # verdicts the books could not take yet
         self.switched_off = switched_off  # providers whose orders are followed, and that get no new ones

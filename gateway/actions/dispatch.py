@@ -2,7 +2,8 @@
 
 An attempt is sent at most once. The next route is tried only where nothing was sent, or where the panel clearly
 refused for a reason that is not the user's; a panel that nobody can reach is tried again after a pause, as long as
-the order may wait. What is unclear is stored as unknown and left alone.
+the order may wait. One that still works on an order with the same link is waited for in the books (store/link_waits.py):
+the sweep sends the order when it is time. What is unclear is stored as unknown and left alone.
 """
 
 import asyncio
@@ -241,5 +242,7 @@ def _note(desk: Desk, work: Job, said: Answered, *, decided: Decided) -> None:
     if decided.cancel is not None:
         told = tell_cancel(desk, attempt.order_id, attempt.provider)
         desk.spawn(told, name=f"cancel:{attempt.order_id}")
+    if decided.wait is not None:
+        log.info("order_waits", provider=decided.wait.provider, holder=decided.wait.holder, until=decided.wait.until)
     if decided.alarm is not None:
         log.error("attempt_alarm", order_id=attempt.order_id, provider=attempt.provider, alarm=decided.alarm)

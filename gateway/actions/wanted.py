@@ -19,6 +19,7 @@ def wanted_of(file: ProvidersFile) -> Wanted:
                 description=service.description,
                 min=service.min,
                 max=service.max,
+                link_wait=service.link_wait_seconds,
             )
             for number, service in file.services.items()
         ),
@@ -50,6 +51,7 @@ def upstream_of(name: str, provider: Provider) -> Upstream:
         policy=provider.answers,
         refund_confirmations=provider.refund_confirmations,
         same_id_seconds=float(provider.unknown.same_id_window_seconds),
+        link_wait=provider.link_wait_seconds,
     )
 
 

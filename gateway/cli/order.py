@@ -148,6 +148,8 @@ def _attempts(life: Life) -> list[str]:
         lines.append(f"  {each.n}. {each.provider}/{each.provider_service}  {each.state}{accepted}")
         lines.append(_deep("times", _times(each)))
         lines.append(_deep("cost", f"{each.cost} {each.currency}, by {each.owner}"))
+        if each.not_before is not None and each.state == AttemptState.PLANNED:
+            lines.append(_deep("waits", _waits(each.not_before, each.waits_for)))
         fault = of_history(AttemptState(each.state), each.reason or "", each.exchange)
         if fault is not None:
             lines.append(_deep("fault", fault))
@@ -156,6 +158,12 @@ def _attempts(life: Life) -> list[str]:
         if each.exchange is not None:
             lines += _exchange(each.exchange)
     return lines
+
+
+def _waits(not_before: int, holder: int | None) -> str:
+    if holder is None:
+        return f"for its link to come free there; asked again at {shown(not_before)}"
+    return f"for order {holder}, which has its link there, to end; sent at {shown(not_before)} at the latest"
 
 
 def _times(each: AttemptTold) -> str:

@@ -51,6 +51,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     flat: bool
     routes: tuple[Route, ...]  # best first, at least one
     rates: dict[str, int]  # units per 1000 or flat, by tier
+    link_wait: int | None = None  # seconds its orders may wait for their link; None: as their provider says
 
 
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +115,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
     description: str | None = None
     min: int | None = None
     max: int | None = None
+    link_wait: int | None = None  # seconds
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -267,6 +269,7 @@ def _service(
         flat=kind.flat,
         routes=routes,
         rates=rates,
+        link_wait=declared.link_wait,
     )
 
 

@@ -7,6 +7,7 @@ taken or passed over.
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
@@ -14,6 +15,11 @@ from gateway.core.attempt import AttemptState
 from gateway.core.catalogue import Route, Service
 from gateway.core.money import PIECES_PER_RATE
 from gateway.core.service import OrderDetails
+
+# Before a panel is asked again whether a link is free, when no order of ours is known to hold it: the first pause, and
+# the longest. Panels look after their orders by a cron of minutes.
+LINK_PAUSE_FIRST_MS: Final = 30_000
+LINK_PAUSE_MAX_MS: Final = 600_000
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +38,7 @@ class PlannedRoute(msgspec.Struct, frozen=True, kw_only=True):
     cost: Decimal  # what the whole order costs us there, in the provider's currency
     currency: str  # the provider's
     exchange_rate: Decimal  # our currency for one of theirs, as it stood then
+    link_wait: int = 0  # seconds from its storing an order may wait here for its link to come free (Q83)
 
 
 class Passed(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +62,8 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     service: str
     state: AttemptState
+    busy: bool = False  # rejected because the provider still works on an order with its link
+    at: int = 0  # ms: when that became known
 
 
 class Market(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +72,8 @@ class Market(msgspec.Struct, frozen=True, kw_only=True):
     rate: int  # what the user pays, units per 1000 or flat
     conditions: Mapping[str, Condition]  # by provider; who is not in it is in no trouble
     currencies: Mapping[str, str]  # of each enabled provider; who is not in it is switched off
+    link_wait_max: int = 0  # seconds an order may wait for its link to come free, and what of that
+    link_waits: Mapping[str, int] = {}  # a provider lets it, where that was said
 
 
 def plan(service: Service, details: OrderDetails, market: Market) -> Plan:
@@ -90,6 +101,7 @@ def plan(service: Service, details: OrderDetails, market: Market) -> Plan:
                 cost=cost_of(route, details),
                 currency=market.currencies[route.provider],
                 exchange_rate=route.price.exchange_rate,
+                link_wait=_link_wait(service, route.provider, market),
             )
         )
     tripped = {name for name, condition in market.conditions.items() if condition.tripped}
@@ -134,3 +146,33 @@ def second_round(routes: Iterable[PlannedRoute], tried: Iterable[Tried]) -> Plan
     again = (AttemptState.NOT_SENT, AttemptState.NOT_PLACED)
     refused = {(attempt.provider, attempt.service) for attempt in attempts if attempt.state not in again}
     return next((route for route in routes if (route.provider, route.service) not in refused), None)
+
+
+def busy_routes(routes: Iterable[PlannedRoute], tried: Iterable[Tried], *, waited: float) -> tuple[PlannedRoute, ...]:
+    """Routes refused for nothing but a link that is busy there, on which an order `waited` seconds old may still wait.
+
+    A route that could not be reached since is still one of them: its panel has said nothing else.
+    """
+    attempts = tuple(tried)
+    busy = {(attempt.provider, attempt.service) for attempt in attempts if attempt.busy}
+    harmless = (AttemptState.NOT_SENT, AttemptState.NOT_PLACED)
+    refused = {
+        (attempt.provider, attempt.service)
+        for attempt in attempts
+        if not attempt.busy and attempt.state not in harmless
+    }
+    return tuple(
+        route for route in routes if (route.provider, route.service) in busy - refused and waited < route.link_wait
+    )
+
+
+def ask_again_at(route: PlannedRoute, tried: Iterable[Tried]) -> int:
+    """When a panel may be asked again whether a link is free, in ms: later the more often it said that it is not."""
+    said = [each.at for each in tried if each.busy and (each.provider, each.service) == (route.provider, route.service)]
+    return max(said) + min(LINK_PAUSE_FIRST_MS << (len(said) - 1), LINK_PAUSE_MAX_MS)
+
+
+def _link_wait(service: Service, provider: str, market: Market) -> int:
+    """What the service says counts, then what its provider does; nobody waits longer than orders may wait at all."""
+    said = market.link_waits.get(provider) if service.link_wait is None else service.link_wait
+    return market.link_wait_max if said is None else min(said, market.link_wait_max)

@@ -72,7 +72,7 @@ async def _take_up(desk: Desk, *, now: int, quiet: bool) -> None:
     for attempt in taken:
         log.info("attempt_taken_over", order_id=attempt.order_id, attempt=attempt.id, provider=attempt.provider)
         desk.spawn(dispatch(desk, attempt), name=f"dispatch:{attempt.order_id}")
-    for attempt in await desk.store.read(partial(left_planned, desk.owner)):
+    for attempt in await desk.store.read(partial(left_planned, desk.owner, now=now)):
         # Ours, and nobody is at it: its dispatch ended while the books were away.
         if attempt.order_id not in desk.dispatching and attempt not in taken:
             log.info("attempt_taken_up", order_id=attempt.order_id, attempt=attempt.id, provider=attempt.provider)

@@ -40,6 +40,7 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy = USUAL  # what its answers prove, where that is not the usual
     refund_confirmations: int = 1  # how often in a row it has to name a refund before it is paid
     same_id_seconds: float = 0.0  # so long it answers an identical add with the id of the first
+    link_wait: int | None = None  # seconds an order may wait for a link that is busy there; None: not said
 
     def __repr__(self) -> str:
         """Without the key, so that no log or traceback has it."""

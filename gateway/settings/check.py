@@ -79,6 +79,7 @@ class Check:
                 self._fault((*path, "timeouts", name), f"{name} has to be above 0")
         for where, what in dialect_faults(provider.dialect):
             self._fault((*path, "dialect", *where), what)
+        self._link_wait(provider.link_wait_seconds, path)
         self._answers(provider, path)
         self._unknown(provider.unknown, (*path, "unknown"))
         if provider.imports is not None:
@@ -140,6 +141,7 @@ class Check:
             elif (provider, key) in seen:
                 self._fault((*path, "routes", place), f"{route} stands twice")
             seen.add((provider, key))
+        self._link_wait(service.link_wait_seconds, path)
         if service.markup is not None:
             self._markup(service.markup, (*path, "markup"))
         if service.min is not None and service.min < 1:
@@ -148,6 +150,10 @@ class Check:
             self._fault((*path, "max"), "max has to be above 0")
         elif service.min is not None and service.max is not None and service.max < service.min:
             self._fault((*path, "max"), f"max is below min, {service.min}")
+
+    def _link_wait(self, seconds: int | None, path: FieldPath) -> None:
+        if seconds is not None and seconds < 0:
+            self._fault((*path, "link_wait_seconds"), "link_wait_seconds is 0 or more")
 
     def _url(self, url: str, path: FieldPath) -> None:
         try:

@@ -50,7 +50,11 @@ VARIABLES: Final = (
     ),
     Variable("GATEWAY_KEY_SECRET_FILE", "", "a file with that secret, in place of GATEWAY_KEY_SECRET"),
     Variable("GATEWAY_ANSWER_WITHIN", "8", "seconds after which `add` answers the order's id whatever the panel does"),
-    Variable("GATEWAY_QUEUE_SECONDS", "3600", "seconds an order waits for providers that cannot be reached"),
+    Variable(
+        "GATEWAY_QUEUE_SECONDS",
+        "3600",
+        "seconds an order waits for providers that cannot be reached, or for its link to come free",
+    ),
     Variable(
         "GATEWAY_DRAIN_DELAY_SECONDS",
         "0",

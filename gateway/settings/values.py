@@ -108,6 +108,9 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     errors: dict[str, RejectKind] = {}  # error texts of its own, and what they mean
     answers: Policy = USUAL  # what its answers to `add` prove, where that is not the usual
     unknown: UnknownRules = UnknownRules()
+    # How long an order may wait here for an earlier one with its link to end; GATEWAY_QUEUE_SECONDS where it is not
+    # said, and never longer.
+    link_wait_seconds: int | None = None
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -121,6 +124,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     max: int | None = None
     strategy: Literal["priority"] = "priority"
     markup: Markup | None = None
+    link_wait_seconds: int | None = None  # goes before what its routes' providers say
 
 
 class ProvidersFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -11,16 +11,18 @@ import msgspec
 
 from gateway.core import ledger
 from gateway.core.attempt import Attempt, AttemptState, may_become
+from gateway.core.links import link_mark
 from gateway.core.money import scale_of, to_units_up
 from gateway.core.order import Cost, Order, OrderEvent, OrderState, step
 from gateway.core.outcome import Accepted, NotPlaced, NotSent, Outcome, Rejected, Unknown
 from gateway.core.rejections import RejectKind
-from gateway.core.routing import PlannedRoute, Tried, next_route, second_round
+from gateway.core.routing import PlannedRoute, Tried, next_route
 from gateway.store.cancels import owe_cancel
 from gateway.store.engine import Query, Refused, Row, Steps, Value
 from gateway.store.events import record
 from gateway.store.ledger import post_all
 from gateway.store.life import Locked, lock_order, read_sent, write_step
+from gateway.store.link_waits import Wait, next_turn
 from gateway.store.polls import watch
 
 # Attempts an order may have in all its rounds before it is dropped.
@@ -49,6 +51,7 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     state: OrderState
     next: Attempt | None = None  # the attempt to send now
     again: bool = False  # ``next`` starts another round over routes that could not be reached: pause first
+    wait: Wait | None = None  # what the order waits for; whoever sweeps sends it then
     alarm: str | None = None  # something a person should know at once
     cancel: str | None = None  # the panel's id of an order that is to be canceled there: nobody wants it any more
 
@@ -66,8 +69,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     same_id_ms: int = 0  # so long the provider answers an identical add with the id of the first
 
 
-def plan_attempt(order_id: int, n: int, route: PlannedRoute, *, owner: str, now: int) -> Steps[Attempt]:
-    """Store attempt ``n`` of an order, not sent."""
+def plan_attempt(  # noqa: PLR0913 - a row
+    order_id: int, n: int, route: PlannedRoute, *, owner: str, now: int, wait: Wait | None = None
+) -> Steps[Attempt]:
+    """Store attempt ``n`` of an order, not sent, and with ``wait`` not to be sent before that is over."""
     rows = yield Query(
         "attempt_insert",
         {
@@ -78,6 +83,8 @@ def plan_attempt(order_id: int, n: int, route: PlannedRoute, *, owner: str, now:
             "cost": format(route.cost, "f"),
             "currency": route.currency,
             "owner": owner,
+            "not_before": None if wait is None else wait.until,
+            "waits_for": None if wait is None else wait.holder,
             "now": now,
         },
     )
@@ -188,14 +195,9 @@ def decide(attempt: Attempt, verdict: Verdict, *, now: int) -> Steps[Decided]:
             yield from write_step(locked.order, made, actor=attempt.owner, reason=_why(outcome), now=now)
             return Decided(state=OrderState.UNKNOWN, alarm=alarm)
         case _:
-            tried = [
-                Tried(
-                    provider=row["provider"],
-                    service=row["provider_service"],
-                    state=target if row["id"] == attempt.id else AttemptState(row["state"]),
-                )
-                for row in rows
-            ]
+            tried = [_tried(row) for row in rows if row["id"] != attempt.id]
+            busy = isinstance(outcome, Rejected) and outcome.kind is RejectKind.LINK_ACTIVE
+            tried.append(msgspec.structs.replace(_tried(mine), state=target, busy=busy, at=now))
             return (yield from _follow(locked, outcome, tried, verdict=verdict, now=now))
 
 
@@ -219,22 +221,26 @@ def _follow(
     last_word = isinstance(outcome, Rejected) and outcome.users_fault
     last_word = last_word or (isinstance(outcome, NotPlaced) and not verdict.go_on)
     may_follow = not last_word and not locked.cancel_requested and len(tried) < ATTEMPTS_MAX
-    route = next_route(locked.routes, tried) if may_follow else None
-    again = route is None and may_follow and verdict.go_on
-    if again:
-        route = second_round(locked.routes, tried)
+    route, turn = next_route(locked.routes, tried) if may_follow else None, None
+    if route is None and may_follow:
+        turn = yield from next_turn(locked, tried, unreached=verdict.go_on, now=now)
+        route = None if turn is None else turn.route
+    wait = None if turn is None else turn.wait
+    why = _why(outcome) if wait is None else f"{_why(outcome)}; {wait.why}"
     if route is None:
         made = step(order, OrderEvent.DROPPED)
         yield from write_step(order, made, actor=verdict.owner, reason=_why(outcome), failure=verdict.failure, now=now)
         return Decided(state=OrderState.FAILED)
     made = step(order, OrderEvent.NEXT_ROUTE)
-    yield from write_step(order, made, actor=verdict.owner, reason=_why(outcome), now=now)
+    yield from write_step(order, made, actor=verdict.owner, reason=why, now=now)
     if (
         made.order == order
     ):  # It was not sent, so the order is where it was; that an attempt ended is told all the same.
-        yield from _tell_attempt(order, tried[-1], _target(outcome), actor=verdict.owner, reason=_why(outcome), now=now)
-    attempt = yield from plan_attempt(order.id, len(tried) + 1, route, owner=verdict.owner, now=now)
-    return Decided(state=OrderState.RESERVED, next=attempt, again=again)
+        yield from _tell_attempt(order, tried[-1], _target(outcome), actor=verdict.owner, reason=why, now=now)
+    attempt = yield from plan_attempt(order.id, len(tried) + 1, route, owner=verdict.owner, now=now, wait=wait)
+    if wait is not None:
+        return Decided(state=OrderState.RESERVED, wait=wait)
+    return Decided(state=OrderState.RESERVED, next=attempt, again=turn is not None)
 
 
 def _tell_attempt(  # noqa: PLR0913 - an event names all of these
@@ -252,7 +258,8 @@ def _accept(locked: Locked, mine: Row, outcome: Accepted, *, verdict: Verdict, n
     made = step(locked.order, OrderEvent.ACCEPTED, cost=cost)
     reason = f"{cost.provider} has it as {outcome.upstream_order}" + (f": {verdict.why}" if verdict.why else "")
     yield from write_step(locked.order, made, actor=verdict.owner, reason=reason, now=now)
-    yield from watch(locked.order.id, cost.provider, outcome.upstream_order, due_at=verdict.poll_at, now=now)
+    link = link_mark(locked.fields)
+    yield from watch(locked.order.id, cost.provider, outcome.upstream_order, link=link, due_at=verdict.poll_at, now=now)
     if locked.cancel_requested:
         told = (made.order, cost.provider, outcome.upstream_order)
         yield from owe_cancel(*told, given_up=False, actor=verdict.owner, now=now)
@@ -341,9 +348,21 @@ def _why(outcome: Outcome | NotPlaced) -> str:
 
 
 def _planned_by(rows: Sequence[Row], owner: str) -> Attempt | None:
-    """The next attempt a first run of the same verdict planned, when its commit was unclear."""
+    """The next attempt a first run of the same verdict planned, when its commit was unclear; not one that waits."""
     last = _read(rows[-1])
-    return last if last.state is AttemptState.PLANNED and last.owner == owner else None
+    mine = last.state is AttemptState.PLANNED and last.owner == owner
+    return last if mine and rows[-1]["not_before"] is None else None
+
+
+def _tried(row: Row) -> Tried:
+    """What became of an earlier attempt; a refusal's reason begins with its kind."""
+    return Tried(
+        provider=row["provider"],
+        service=row["provider_service"],
+        state=AttemptState(row["state"]),
+        busy=row["state"] == AttemptState.REJECTED and (row["reason"] or "").startswith(f"{RejectKind.LINK_ACTIVE}: "),
+        at=row["resolved_at"] or 0,
+    )
 
 
 def _read(row: Row) -> Attempt:

@@ -31,6 +31,8 @@ class AttemptTold(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int  # ms, as all times here
     sending_at: int | None
     resolved_at: int | None
+    not_before: int | None  # while it is planned: when it may be sent, where it waits for its link
+    waits_for: int | None  # the order of ours that has the link, where one is known
     exchange: Exchange | None
 
 

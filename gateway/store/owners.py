@@ -8,6 +8,7 @@ from gateway.store.attempts import read_attempts, resolve
 from gateway.store.engine import Query, Steps
 from gateway.store.events import record
 from gateway.store.life import lock_order, write_step
+from gateway.store.link_waits import PUT_OFF_MAX_MS
 
 # A process that has not been heard of for this long is dead (RELIABILITY 1.13).
 OWNER_DEAD_MS: Final = 30_000
@@ -36,20 +37,24 @@ def leave(owner: str) -> Steps[None]:
 
 
 def take_over(owner: str, *, now: int) -> Steps[tuple[Attempt, ...]]:
-    """Make the planned attempts of dead processes ours, at most SWEEP_MAX: certain, because they were never armed."""
+    """Make the planned attempts of dead processes ours, at most SWEEP_MAX: certain, because they were never armed.
+
+    Answers those that can be sent at once; the others are ours to send when it is time (``left_planned``).
+    """
     rows = yield Query("attempts_take_over", {"owner": owner, "limit": SWEEP_MAX, **alive(now)})
     taken: list[Attempt] = []
     for row in rows:
         attempts = yield from read_attempts(row["order_id"])
-        taken.extend(attempt for attempt in attempts if attempt.id == row["id"])
+        taken.extend(each for each in attempts if each.id == row["id"] and row["not_before"] is None)
         reason = "it was not sent, and the process that planned it is dead"
         yield from record("attempt.taken_over", actor=owner, order_id=row["order_id"], reason=reason, now=now)
     return tuple(taken)
 
 
-def left_planned(owner: str) -> Steps[tuple[Attempt, ...]]:
-    """Attempts of this process that are not sent, the oldest first, at most SWEEP_MAX."""
-    rows = yield Query("attempts_planned_of", {"owner": owner, "limit": SWEEP_MAX})
+def left_planned(owner: str, *, now: int) -> Steps[tuple[Attempt, ...]]:
+    """Attempts of this process that are to be sent and are not, the oldest first, at most SWEEP_MAX."""
+    latest = now + PUT_OFF_MAX_MS
+    rows = yield Query("attempts_planned_of", {"owner": owner, "now": now, "latest": latest, "limit": SWEEP_MAX})
     found: list[Attempt] = []
     for row in rows:
         attempts = yield from read_attempts(row["order_id"])

@@ -60,11 +60,20 @@ class _Next(msgspec.Struct, frozen=True, kw_only=True):
     refund_times: int = 0
 
 
-def watch(order_id: int, provider: str, upstream_order: str, *, due_at: int, now: int) -> Steps[None]:
-    """Have an accepted order asked about from ``due_at`` (ms) on."""
+def watch(  # noqa: PLR0913 - a row
+    order_id: int, provider: str, upstream_order: str, *, link: str | None, due_at: int, now: int
+) -> Steps[None]:
+    """Have an accepted order asked about from ``due_at`` (ms) on; ``link`` is the mark of what it is for."""
     yield Query(
         "poll_insert",
-        {"order_id": order_id, "provider": provider, "upstream_order": upstream_order, "due_at": due_at, "now": now},
+        {
+            "order_id": order_id,
+            "provider": provider,
+            "upstream_order": upstream_order,
+            "link": link,
+            "due_at": due_at,
+            "now": now,
+        },
     )
 
 

@@ -7,7 +7,20 @@ import pytest
 
 from gateway.core.attempt import AttemptState
 from gateway.core.pricing import Price
-from gateway.core.routing import Condition, Market, PlannedRoute, Tried, cost_of, next_route, plan, second_round
+from gateway.core.routing import (
+    LINK_PAUSE_FIRST_MS,
+    LINK_PAUSE_MAX_MS,
+    Condition,
+    Market,
+    PlannedRoute,
+    Tried,
+    ask_again_at,
+    busy_routes,
+    cost_of,
+    next_route,
+    plan,
+    second_round,
+)
 from gateway.core.service import OrderDetails
 from tests.makers import make_details, make_route, make_service
 
@@ -96,6 +109,51 @@ def test_another_round_goes_to_who_was_never_reached() -> None:
     assert second_round(ROUTES, [a, b]) is ROUTES[1]
     assert second_round(ROUTES, [a, tried("panel-b", AttemptState.REJECTED)]) is None
     assert second_round(ROUTES, [a, tried("panel-b", AttemptState.NOT_PLACED)]) is ROUTES[1]
+
+
+def busy(provider: str, at: int = 0) -> Tried:
+    """A refusal for a link that is busy there."""
+    return Tried(provider=provider, service="1", state=AttemptState.REJECTED, busy=True, at=at)
+
+
+def test_q83_route_is_waited_for_as_long_as_it_lets_and_has_said_nothing_else() -> None:
+    """Not one that refused for another reason, nor one that was never asked; being out of reach is no word."""
+    routes = tuple(msgspec.structs.replace(route, link_wait=60) for route in ROUTES)
+    a, b = busy("panel-a"), busy("panel-b")
+    assert busy_routes(routes, [a, b], waited=59.9) == routes
+    assert busy_routes(routes, [a, b], waited=60) == ()
+    assert busy_routes(routes, [a, tried("panel-b", AttemptState.NOT_SENT)], waited=0) == routes[:1]
+    assert busy_routes(routes, [a, b, tried("panel-a", AttemptState.REJECTED)], waited=0) == routes[1:]
+    for state in (AttemptState.NOT_SENT, AttemptState.NOT_PLACED):
+        assert busy_routes(routes, [a, tried("panel-a", state)], waited=0) == routes[:1]
+    assert busy_routes(ROUTES, [a, b], waited=0) == ()
+
+
+def test_q83_panel_is_asked_later_the_more_often_it_says_no() -> None:
+    """Twice as late each time, from its own last word on, and never later than the longest pause."""
+    said = [tried("panel-a", AttemptState.NOT_SENT), busy("panel-b", 77_000)]
+    pauses = []
+    for at in range(1000, 9000, 1000):
+        said.append(busy("panel-a", at))
+        pauses.append(ask_again_at(ROUTES[0], said) - at)
+    assert pauses[:3] == [LINK_PAUSE_FIRST_MS, 2 * LINK_PAUSE_FIRST_MS, 4 * LINK_PAUSE_FIRST_MS]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == LINK_PAUSE_MAX_MS
+    assert ask_again_at(ROUTES[1], said) == 77_000 + LINK_PAUSE_FIRST_MS
+
+
+@pytest.mark.parametrize(
+    ("service", "provider", "most", "wait"),
+    [(None, None, 3600, 3600), (None, 60, 3600, 60), (5, 60, 3600, 5), (0, 60, 3600, 0), (None, 60, 0, 0)],
+)
+def test_q83_order_may_wait_as_its_service_or_its_provider_says(
+    service: int | None, provider: int | None, most: int, wait: int
+) -> None:
+    """The service goes first, and nobody waits longer than orders may wait at all."""
+    waits = {} if provider is None else {"panel-a": provider}
+    sold = msgspec.structs.replace(make_service(make_route()), link_wait=service)
+    (route,) = plan(sold, make_details(), market(link_wait_max=most, link_waits=waits)).routes
+    assert route.link_wait == wait
 
 
 def test_plan_survives_being_stored() -> None:

@@ -111,7 +111,7 @@ class OrderLife(RuleBasedStateMachine):
                 self._sweep(owner)
             case "take over":
                 self.handles += self._run(partial(take_over, owner, now=self.model.now))
-                self.handles += self._wait(self.store.read(partial(left_planned, owner)))
+                self.handles += self._wait(self.store.read(partial(left_planned, owner, now=self.model.now)))
                 self.model.take_over(owner)
             case "silence":
                 self._run(partial(miss, self._claim(model.ROUTES[0], 3), pace=model.SECOND, now=self.model.now))

@@ -157,7 +157,7 @@ async def test_dead_owners_attempts_are_taken_over_and_the_living_ones_left(stor
     await store.run(partial(beat, "other", now=later))
     (taken,) = await store.run(partial(take_over, "other", now=later))
     assert (taken.id, taken.owner) == (planned.id, "other")
-    assert [each.id for each in await store.read(partial(left_planned, "other"))] == [planned.id]
+    assert [each.id for each in await store.read(partial(left_planned, "other", now=later))] == [planned.id]
     assert not await store.run(partial(arm, planned, now=later))
     (lost,) = await store.read(partial(stale, now=later, deadline=NOW - 1))
     assert await store.run(partial(doubt, lost, actor="other", now=later))

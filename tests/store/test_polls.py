@@ -277,6 +277,6 @@ def test_next_time_is_the_pace_and_later_with_age() -> None:
 async def test_watching_twice_is_watching_once(store: Store, alpha: User, database_url: str) -> None:
     """An order has one poll, whoever asks; the first stands."""
     due = await active(store, alpha)
-    await store.run(partial(watch, ORDER, "panel-b", "other", due_at=NOW + HOUR, now=NOW))
+    await store.run(partial(watch, ORDER, "panel-b", "other", link=None, due_at=NOW + HOUR, now=NOW))
     polls = await ask(database_url, "SELECT order_id, provider, upstream_order, due_at FROM polls")
     assert polls == [(ORDER, "panel-a", due.upstream_order, NOW)]

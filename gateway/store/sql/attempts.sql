@@ -1,8 +1,8 @@
 -- Statements of attempts: one transmission of an order to one provider, at most.
 
 -- name: attempt_insert
-INSERT INTO attempts(order_id, n, provider, provider_service, cost, currency, state, owner, created_at)
-VALUES(:order_id, :n, :provider, :provider_service, :cost, :currency, 'planned', :owner, :now) RETURNING id
+INSERT INTO attempts(order_id, n, provider, provider_service, cost, currency, state, owner, not_before, waits_for, created_at)
+VALUES(:order_id, :n, :provider, :provider_service, :cost, :currency, 'planned', :owner, :not_before, :waits_for, :now) RETURNING id
 
 -- name: attempt_arm
 -- The compare-and-set before the first byte: no row means somebody else has it, and nothing is sent.
@@ -16,7 +16,7 @@ SELECT id FROM attempts WHERE id = :id AND state = 'sending' AND owner = :owner 
 
 -- name: attempts_of_order
 SELECT id, order_id, n, provider, provider_service, cost, currency, state, upstream_order, reason, owner, created_at, sending_at,
-       resolved_at
+       resolved_at, not_before
 FROM attempts WHERE order_id = :order_id ORDER BY n
 
 -- name: attempt_holder
@@ -31,8 +31,12 @@ UPDATE attempts SET state = :state, upstream_order = :upstream_order, reason = :
 WHERE id = :id AND state = :state_before RETURNING id
 
 -- name: attempts_planned_of
--- What a process has stored and not sent; its own after a start, a dead one's after a take-over.
-SELECT id, order_id FROM attempts WHERE state = 'planned' AND owner = :owner ORDER BY id LIMIT :limit
+-- What a process has stored and not sent; its own after a start, a dead one's after a take-over. What waits for its link is not among
+-- it before its time, or before the order that has the link has ended; no time is later than the latest there can be.
+SELECT id, order_id FROM attempts WHERE state = 'planned' AND owner = :owner
+  AND (not_before IS NULL OR not_before <= CAST(:now AS BIGINT) OR not_before > CAST(:latest AS BIGINT)
+       OR NOT EXISTS (SELECT 1 FROM orders WHERE orders.id = attempts.waits_for AND orders.state = 'active') AND waits_for IS NOT NULL)
+ORDER BY id LIMIT :limit
 
 -- name: attempts_take_over
 -- Planned attempts of owners that are dead become ours: certain, because they were never armed.
@@ -41,7 +45,7 @@ UPDATE attempts SET owner = :owner WHERE id IN (
     AND NOT EXISTS (SELECT 1 FROM owners WHERE owners.owner = attempts.owner AND owners.heartbeat_at BETWEEN :alive_since AND :alive_until)
   ORDER BY id LIMIT :limit)
   AND state = 'planned' AND owner <> :owner
-RETURNING id, order_id
+RETURNING id, order_id, not_before
 
 -- name: attempts_stale
 -- Armed and never decided: the owner is dead, or the upstream deadline has long passed whoever owns it.

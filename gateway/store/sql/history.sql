@@ -21,7 +21,7 @@ FROM orders o JOIN users u ON u.id = o.user_id WHERE o.id = :id
 
 -- name: history_attempts
 SELECT n, provider, provider_service, cost, currency, state, upstream_order, reason, owner, created_at, sending_at, resolved_at,
-       evidence
+       not_before, waits_for, evidence
 FROM attempts WHERE order_id = :id ORDER BY n
 
 -- name: history_transfers

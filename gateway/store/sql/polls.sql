@@ -1,8 +1,15 @@
 -- Statements of polling: what is asked again, when, and by whom. A lease only saves work; correctness never depends on it.
 
 -- name: poll_insert
-INSERT INTO polls(order_id, provider, upstream_order, due_at, accepted_at) VALUES(:order_id, :provider, :upstream_order, :due_at, :now)
+INSERT INTO polls(order_id, provider, upstream_order, link, due_at, accepted_at)
+VALUES(:order_id, :provider, :upstream_order, :link, :due_at, :now)
 ON CONFLICT(order_id) DO NOTHING
+
+-- name: link_holder
+-- The order of ours that a provider works on, with this link: the latest of the same service there, else of any.
+SELECT p.order_id FROM polls p JOIN orders o ON o.id = p.order_id JOIN attempts a ON a.order_id = p.order_id AND a.state = 'accepted'
+WHERE p.provider = :provider AND p.link = :link AND o.state = 'active' AND p.order_id <> :order_id
+ORDER BY CASE WHEN a.provider_service = :provider_service THEN 0 ELSE 1 END, p.accepted_at DESC, p.order_id DESC LIMIT 1
 
 -- name: polls_claim
 -- Orders of one provider that are due, leased to the asker. The condition stands on the claimed row itself: on a joined table,
