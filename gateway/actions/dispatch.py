@@ -2,8 +2,8 @@
 
 An attempt is sent at most once. The next route is tried only where nothing was sent, or where the panel clearly
 refused for a reason that is not the user's; a panel that nobody can reach is tried again after a pause, as long as
-the order may wait. One that still works on an order with the same link is waited for in the books (store/link_waits.py):
-the sweep sends the order when it is time. What is unclear is stored as unknown and left alone.
+the order may wait. One that still works on an order with the same link is waited for in the books
+(store/link_waits.py): the sweep sends the order when it is time. What is unclear is stored as unknown and left alone.
 """
 
 import asyncio

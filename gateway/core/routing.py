@@ -148,8 +148,8 @@ def second_round(routes: Iterable[PlannedRoute], tried: Iterable[Tried]) -> Plan
     return next((route for route in routes if (route.provider, route.service) not in refused), None)
 
 
-def busy_routes(routes: Iterable[PlannedRoute], tried: Iterable[Tried], *, waited: float) -> tuple[PlannedRoute, ...]:
-    """Routes refused for nothing but a link that is busy there, on which an order `waited` seconds old may still wait.
+def busy_routes(routes: Iterable[PlannedRoute], tried: Iterable[Tried], *, waited_ms: int) -> tuple[PlannedRoute, ...]:
+    """Routes refused for nothing but a link that is busy there, on which an order so old may still wait.
 
     A route that could not be reached since is still one of them: its panel has said nothing else.
     """
@@ -162,7 +162,9 @@ def busy_routes(routes: Iterable[PlannedRoute], tried: Iterable[Tried], *, waite
         if not attempt.busy and attempt.state not in harmless
     }
     return tuple(
-        route for route in routes if (route.provider, route.service) in busy - refused and waited < route.link_wait
+        route
+        for route in routes
+        if (route.provider, route.service) in busy - refused and waited_ms < route.link_wait * 1000
     )
 
 

@@ -46,7 +46,7 @@ def next_turn(locked: Locked, tried: Sequence[Tried], *, unreached: bool, now: i
     A link that may be free by now goes first, then whoever could not be reached; only then the order waits.
     """
     waits = []
-    for route in busy_routes(locked.routes, tried, waited=(now - locked.created_at) / 1000):
+    for route in busy_routes(locked.routes, tried, waited_ms=now - locked.created_at):
         wait = yield from _wait(locked, route, tried)
         if wait.holder is None and wait.until <= now:
             return Turn(route=route)

@@ -120,13 +120,13 @@ def test_q83_route_is_waited_for_as_long_as_it_lets_and_has_said_nothing_else() 
     """Not one that refused for another reason, nor one that was never asked; being out of reach is no word."""
     routes = tuple(msgspec.structs.replace(route, link_wait=60) for route in ROUTES)
     a, b = busy("panel-a"), busy("panel-b")
-    assert busy_routes(routes, [a, b], waited=59.9) == routes
-    assert busy_routes(routes, [a, b], waited=60) == ()
-    assert busy_routes(routes, [a, tried("panel-b", AttemptState.NOT_SENT)], waited=0) == routes[:1]
-    assert busy_routes(routes, [a, b, tried("panel-a", AttemptState.REJECTED)], waited=0) == routes[1:]
+    assert busy_routes(routes, [a, b], waited_ms=59_999) == routes
+    assert busy_routes(routes, [a, b], waited_ms=60_000) == ()
+    assert busy_routes(routes, [a, tried("panel-b", AttemptState.NOT_SENT)], waited_ms=0) == routes[:1]
+    assert busy_routes(routes, [a, b, tried("panel-a", AttemptState.REJECTED)], waited_ms=0) == routes[1:]
     for state in (AttemptState.NOT_SENT, AttemptState.NOT_PLACED):
-        assert busy_routes(routes, [a, tried("panel-a", state)], waited=0) == routes[:1]
-    assert busy_routes(ROUTES, [a, b], waited=0) == ()
+        assert busy_routes(routes, [a, tried("panel-a", state)], waited_ms=0) == routes[:1]
+    assert busy_routes(ROUTES, [a, b], waited_ms=0) == ()
 
 
 def test_q83_panel_is_asked_later_the_more_often_it_says_no() -> None:

@@ -34,6 +34,7 @@ FAULTS: Final[tuple[tuple[str, str, bool], ...]] = (
     ("error", "Not enough funds on balance", False),
     ("error", "Incorrect link", False),
     ("error", "Incorrect service ID", False),
+    ("error", "You have active order with this link", False),
     ("throttled", "1", False),
     ("redirect", "/elsewhere", True),
     ("drip", "4", True),
