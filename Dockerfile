@@ -4,6 +4,7 @@
 #
 #   docker build -t panel-gateway:0.1.0 --build-arg REVISION="$(git rev-parse HEAD)" .
 #
+# --build-arg LOCK=tracing.lock has OpenTelemetry in it as well.
 # PYTHON can be pinned further, to a digest: --build-arg PYTHON=python:3.13-slim-bookworm@sha256:…
 
 ARG PYTHON=python:3.13-slim-bookworm
@@ -11,11 +12,13 @@ ARG PYTHON=python:3.13-slim-bookworm
 # ------------------------------------------------------------------------------------------------ what is only needed here
 FROM ${PYTHON} AS build
 WORKDIR /src
-COPY run.lock ./
+# tracing.lock: what run.lock names and OpenTelemetry besides (docs/tracing.md).
+ARG LOCK=run.lock
+COPY run.lock tracing.lock ./
 # The environment has no pip of its own: the one of this stage installs into it, wheels only, and stays behind.
 RUN python -m venv --without-pip /opt/gateway \
     && python -m pip --python /opt/gateway/bin/python install --no-cache-dir --disable-pip-version-check --no-compile \
-        --require-hashes --only-binary :all: -r run.lock
+        --require-hashes --only-binary :all: -r "${LOCK}"
 COPY pyproject.toml README.md LICENSE ./
 COPY gateway/ gateway/
 RUN python -m pip --python /opt/gateway/bin/python install --no-cache-dir --disable-pip-version-check --no-compile \

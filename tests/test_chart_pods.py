@@ -35,6 +35,7 @@ SECRETS = {
     "GATEWAY_KEY_SECRET": "ab" * 32,
     "GATEWAY_EVENTS_URL": "https://events.example/hook",
     "GATEWAY_EVENTS_SECRET": "whsec_" + "YWJj" * 8,
+    "GATEWAY_TRACING_HEADERS": "authorization=Bearer canary",
 }
 
 
@@ -162,6 +163,10 @@ def test_settings_arrive() -> None:
     assert [str(each) for each in told.trusted_proxies] == ["10.0.0.0/8", "fd00::/8"]
     assert (told.port, told.metrics_port) == (8080, 9100)
     assert told.events_allow_private
+    assert told.tracing_url is not None
+    assert told.tracing_url.reveal() == "https://collector.example:4318/otlp"
+    assert [(name, value.reveal()) for name, value in told.tracing_headers] == [("authorization", "Bearer canary")]
+    assert (told.tracing_ratio, told.tracing_traceparent) == (0.25, "parent")
     assert told.database_url.reveal() == SECRETS["GATEWAY_DATABASE_URL"]
     assert told.redis_url is not None
     assert told.redis_url.reveal() == "redis://valkey.shop.svc:6379/0"

@@ -44,6 +44,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"redis": {"url": "redis://redis:6379/0", "existingSecret": "x"}},
         "redis.url and redis.existingSecret are both set",
     ),
+    ({"tracing": {"url": "http://me:canary@collector:4318"}}, "tracing.url has a password in it"),
+    ({"tracing": {"existingSecret": "x"}}, "tracing.existingSecret is set and tracing.url is empty"),
     ({"providers": {"file": ""}}, "providers.file is empty and providers.existingConfigMap names none; give your"),
     ({"providers": {"file": "providers: ["}}, "providers.file cannot be read: "),
     ({"providers": {"file": "- panel-a"}}, "providers.file cannot be read: "),
@@ -93,6 +95,9 @@ NONSENSE: list[tuple[dict[str, Any], str, str]] = [
     ({"networkPolicy": {"panelPorts": ["https"]}}, "/networkPolicy/panelPorts/0", "got string, want integer"),
     ({"extraEnv": [{"nam": "A"}]}, "/extraEnv/0", "additional properties 'nam' not allowed"),
     ({"redis": {"url": "redis:6379"}}, "/redis/url", "does not match pattern"),
+    ({"tracing": {"url": "collector:4318"}}, "/tracing/url", "does not match pattern"),
+    ({"tracing": {"ratio": 10}}, "/tracing/ratio", "maximum: got 10, want 1"),
+    ({"tracing": {"traceparent": False}}, "/tracing/traceparent", "value must be one of"),
 ]
 
 
@@ -121,6 +126,7 @@ def test_what_is_safe_is_taken() -> None:
         {"replicas": 0},
         {"persistence": {"existingClaim": "mine"}},
         {"redis": {"url": "redis://redis:6379/0"}},
+        {"tracing": {"url": "http://collector:4318", "existingSecret": "x", "ratio": 0}},
         {"terminationGracePeriodSeconds": 115},
         {"providers": {"file": "", "existingConfigMap": "mine"}},
         {**providers(url="https://panel-a.example:8443/api/v2"), "networkPolicy": {"panelPorts": [8443]}},

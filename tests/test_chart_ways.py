@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import helm_python as helm
+import pytest
 
 from gateway import __version__
 from tests import chart_readme
@@ -82,7 +83,26 @@ def test_peers_are_those_that_were_named() -> None:
     assert "'app.kubernetes.io/component': 'test'" in str(into["metrics"]), "helm test asks whether it is ready"
     assert set(ways(one(found, "NetworkPolicy", "gateway-migration"), "egress")) == {53, 5432}
     everything = manifests(values_of("examples/everything.yaml"))
-    assert 8000 in ways(one(everything, "NetworkPolicy", "shop"), "egress")
+    out = ways(one(everything, "NetworkPolicy", "shop"), "egress")
+    assert 8000 in out
+    assert out[4318] == [{"ipBlock": {"cidr": "203.0.113.7/32"}}]
+
+
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [
+        ("http://collector:4318", 4318),
+        ("http://collector", 80),
+        ("https://collector.example/otlp", 443),
+        ("https://[2001:db8::7]:4318/v1/traces", 4318),
+    ],
+    ids=["usual", "http", "https", "ipv6"],
+)
+def test_spans_get_out_by_the_port_of_their_address(url: str, port: int) -> None:
+    """Of the gateways, and of no Job; without an address nothing is opened."""
+    found = manifests({"tracing": {"url": url}})
+    assert set(ways(one(found, "NetworkPolicy", "gateway"), "egress")) == {53, port, 443}
+    assert ways(one(found, "NetworkPolicy", "gateway-migration"), "egress") == {}
 
 
 def test_number_of_gateways_has_one_master() -> None:

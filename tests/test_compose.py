@@ -136,3 +136,47 @@ def test_grafana_finds_prometheus_and_the_dashboards() -> None:
     seen = {where: path for path, where in binds("grafana")}
     assert seen[shelf["options"]["path"]] == ROOT / "helm" / "files" / "dashboards"
     assert seen["/etc/grafana/provisioning"] == ROOT / "compose" / "grafana"
+
+
+# What compose/tracing.yaml puts over compose.yaml.
+OVER: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "compose" / "tracing.yaml").read_text("utf-8"))["services"]
+
+
+def test_tracing_is_what_the_specification_says() -> None:
+    """By itself; and every service it changes is one of compose.yaml's, but for the collector."""
+    path = ROOT / "compose" / "tracing.yaml"
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(path)]
+    done = subprocess.run(command, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert OVER.keys() - SERVICES.keys() == {"jaeger"}
+
+
+def test_gateway_sends_spans_to_the_collector_beside_it() -> None:
+    """From an image of another name, for it has OpenTelemetry in it; the collector is on the gateway's network."""
+    over = OVER["gateway"]
+    lock = over["build"]["args"]["LOCK"]
+    assert f"ARG LOCK=run.lock\nCOPY run.lock {lock} ./\n" in (ROOT / "Dockerfile").read_text("utf-8")
+    assert over["image"] == f"{SERVICES['gateway']['image']}-tracing"
+    both = {**environ(), **over["environment"]}
+    settings = read_environment({name: REFERENCE.sub("secret", value) for name, value in both.items()})
+    assert settings.tracing_url is not None
+    assert settings.tracing_url.reveal() == "http://jaeger:4318"
+    jaeger = OVER["jaeger"]
+    assert set(SERVICES["gateway"]["networks"]) & set(jaeger["networks"])
+    assert (jaeger["read_only"], jaeger["cap_drop"], jaeger["ports"]) == (True, ["ALL"], ["127.0.0.1:16686:16686"])
+    assert jaeger["security_opt"] == ["no-new-privileges:true"]
+    assert re.fullmatch(r"2\.[0-9]+\.[0-9]+", jaeger["image"].rpartition(":")[2])
+
+
+def test_grafana_leads_from_a_latency_to_its_trace() -> None:
+    """Prometheus keeps exemplars, and is told of with everything it was told of before; they lead to the collector."""
+    assert OVER["prometheus"]["command"] == [*SERVICES["prometheus"]["command"], "--enable-feature=exemplar-storage"]
+    ((source, where),) = [each.split(":")[:2] for each in OVER["grafana"]["volumes"]]
+    assert where == "/etc/grafana/provisioning/datasources"
+    sources = yaml.safe_load((ROOT / source / "jaeger.yaml").read_text("utf-8"))["datasources"]
+    usual = yaml.safe_load((ROOT / "compose/grafana/datasources/prometheus.yaml").read_text("utf-8"))["datasources"]
+    prometheus, jaeger = sources
+    ((lead,),) = (prometheus["jsonData"].pop("exemplarTraceIdDestinations"),)
+    assert lead == {"name": "trace_id", "datasourceUid": jaeger["uid"]}
+    assert [prometheus] == usual
+    assert jaeger["url"] == "http://jaeger:16686"

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).parent.parent
-LOCKS = ("run.lock", "dev.lock")
+LOCKS = ("run.lock", "tracing.lock", "dev.lock")
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 SH = "/bin/sh"
 
@@ -25,6 +25,7 @@ def asked_for(lock: str) -> list[Requirement]:
     """What pyproject.toml asks for in the set that a lock pins."""
     groups = PROJECT["dependency-groups"]
     texts = [*PROJECT["project"]["dependencies"], *groups["build"], *(groups["dev"] if lock == "dev.lock" else [])]
+    texts += PROJECT["project"]["optional-dependencies"]["tracing"] if lock != "run.lock" else []
     return [Requirement(text) for text in texts]
 
 
@@ -68,6 +69,15 @@ def test_run_lock_brings_no_tool_of_development() -> None:
     only_dev = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependency-groups"]["dev"]}
     assert not only_dev & run.keys()
     assert {name: dev[name] for name in run} == run
+
+
+def test_tracing_is_an_extra() -> None:
+    """What serves without a word has nothing of it; with it the rest is the same, package by package."""
+    run, tracing, dev = pinned("run.lock"), pinned("tracing.lock"), pinned("dev.lock")
+    assert not [name for name in run if name.startswith(("opentelemetry", "protobuf", "requests"))]
+    assert {name: tracing[name] for name in run} == run
+    assert {name: dev[name] for name in tracing} == tracing
+    assert "opentelemetry-sdk" in tracing
 
 
 def test_locks_pin_every_package_that_is_installed() -> None:

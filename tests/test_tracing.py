@@ -40,9 +40,9 @@ async def test_order_is_told_of_from_the_request_to_the_commit(both: World, coll
     assert [each.name for each in parts(collector, request)][:3] == ["route", "store place", "attempt"]
     route = part(collector, request, "route")
     assert route.facts == {
-        "gateway.order": order,
         "gateway.service": 1,
         "gateway.candidates": ["panel-a/101", "panel-b/2001"],
+        "gateway.order": order,
     }
     attempt = part(collector, request, "attempt")
     assert attempt.facts == {
@@ -128,6 +128,20 @@ async def test_what_goes_on_after_the_answer_keeps_its_parent(panels: World, col
     assert attempt.began < request.ended < attempt.ended
     assert part(collector, attempt, "POST add").ended > request.ended
     assert attempt.facts["gateway.outcome"] == "accepted"
+
+
+async def test_choice_that_finds_no_route_says_why(panels: World, collector: Collector) -> None:
+    """Each route that was passed over, with what stood in its way: of an order with another one, and of one without."""
+    async with traced(panels, collector) as house:
+        call = await house.user()
+        panels.a.switch("error", "Not enough funds on balance", action="add", processed=False, times=1)
+        for service in ("1", "1", "4"):
+            await call("add", service=service, link=f"{LINK}{service}", quantity="100")
+    _, other, none = collector.named("route")
+    why = ["panel-a/101: provider is held: funds"]
+    assert (other.facts["gateway.candidates"], other.facts["gateway.passed"]) == (["panel-b/2001"], why)
+    assert (none.facts["gateway.candidates"], none.facts["error.type"]) == ([], "policy_no_route")
+    assert none.facts["gateway.passed"] == ["panel-a/106: provider is held: funds"]
 
 
 async def test_fault_is_told_by_whose_it_is(panels: World, collector: Collector) -> None:

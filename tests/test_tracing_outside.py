@@ -31,7 +31,7 @@ def collector() -> Iterator[Collector]:
         yield running
 
 
-@pytest.mark.parametrize("hearing", ["no", "link", "parent"])
+@pytest.mark.parametrize("hearing", ["ignore", "link", "parent"])
 async def test_traceparent_counts_as_the_operator_says(panels: World, collector: Collector, hearing: str) -> None:
     """Unread, a link, or the trace that is gone on with."""
     async with traced(panels, collector, tracing_traceparent=hearing) as house:
@@ -46,7 +46,7 @@ async def test_traceparent_counts_as_the_operator_says(panels: World, collector:
         assert request.links == ((CALLER,) if hearing == "link" else ())
 
 
-@pytest.mark.parametrize("hearing", ["no", "link", "parent"])
+@pytest.mark.parametrize("hearing", ["ignore", "link", "parent"])
 async def test_callers_wish_to_be_traced_costs_nothing(panels: World, collector: Collector, hearing: str) -> None:
     """Its flag says sampled; our own die says what is kept, and it keeps nothing here."""
     async with traced(panels, collector, tracing_traceparent=hearing, tracing_ratio="0") as house:

@@ -52,7 +52,7 @@ from gateway.store.orders import (
     place,
 )
 from gateway.store.spending import LimitReached
-from gateway.tracing import span
+from gateway.tracing import recorded, span
 
 log = structlog.get_logger(__name__)
 
@@ -173,13 +173,7 @@ async def _route(desk: Desk, user: User, request: AddRequest, *, fingerprint: st
         except RequestError as error:
             told.note(error_type=told_error() or of_text(error.text))
             raise
-        if told.recording:
-            told.note(
-                order=new.order.id,
-                service=new.service_id,
-                candidates=[f"{route.provider}/{route.service}" for route in new.routes],
-                passed=new.passed.split("; ") if new.passed else None,
-            )
+        told.note(order=new.order.id)
         return new
 
 
@@ -201,6 +195,7 @@ async def _price(desk: Desk, user: User, request: AddRequest, *, fingerprint: st
     details = read_details(service_type, limits, request.fields)
     rate = service.rates.get(user.tier, service.rates[EVERYBODY])
     chosen = _plan(desk, service, details, rate=rate)
+    _tell(service, chosen)
     charge = charge_for(rate, details.billable, flat=service.flat)
     if charge > UNITS_MAX:
         raise RequestError(TEXT_NOT_ENOUGH_FUNDS)
@@ -276,6 +271,17 @@ async def _mark_unanswered(desk: Desk, order: Order, *, now: int) -> None:
         except StoreUnavailable:
             await asyncio.sleep(MARK_PAUSE_SECONDS)
     return None
+
+
+def _tell(service: Service, chosen: Plan) -> None:
+    """Tell of a choice of routes, in a trace that is kept: also of one that found none."""
+    told = recorded()
+    if told is not None:
+        told.note(
+            service=service.id,
+            candidates=[f"{route.provider}/{route.service}" for route in chosen.routes],
+            passed=[f"{route.provider}/{route.service}: {route.why}" for route in chosen.passed] or None,
+        )
 
 
 def _plan(desk: Desk, service: Service, details: OrderDetails, *, rate: int) -> Plan:

@@ -77,8 +77,8 @@ VARIABLES: Final = (
     Variable("GATEWAY_TRACING_RATIO", "0.1", "the share of traces that are kept, 0 to 1"),
     Variable(
         "GATEWAY_TRACING_TRACEPARENT",
-        "no",
-        "what is done with a caller's traceparent: no, nothing; link; or parent, its trace goes on",
+        "ignore",
+        "what is done with a caller's traceparent: ignore it, link to it, or take it for the parent",
     ),
     Variable("GATEWAY_LOG_LEVEL", "info", "debug, info, warning or error"),
     Variable("GATEWAY_LOG_FORMAT", "json", "json, or console for a reader's eyes"),
@@ -110,7 +110,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     tracing_url: Secret | None  # it may hold a password
     tracing_headers: tuple[tuple[str, Secret], ...]
     tracing_ratio: float
-    tracing_traceparent: Literal["no", "link", "parent"]
+    tracing_traceparent: Literal["ignore", "link", "parent"]
     log_level: Literal["debug", "info", "warning", "error"]
     log_format: Literal["json", "console"]
 
@@ -151,7 +151,7 @@ def read_environment(environ: Mapping[str, str]) -> Environment:
         tracing_url=_secret(reader.checked("GATEWAY_TRACING_URL", _is_web_address, "http://host:4318 or https://host")),
         tracing_headers=_headers(reader.secret("GATEWAY_TRACING_HEADERS", _are_headers, "name=value,name=value")),
         tracing_ratio=reader.number("GATEWAY_TRACING_RATIO", 0, 1),
-        tracing_traceparent=reader.word("GATEWAY_TRACING_TRACEPARENT", ("no", "link", "parent")),  # type: ignore[arg-type] # checked to be one of them
+        tracing_traceparent=reader.word("GATEWAY_TRACING_TRACEPARENT", ("ignore", "link", "parent")),  # type: ignore[arg-type] # checked to be one of them
         log_level=reader.word("GATEWAY_LOG_LEVEL", ("debug", "info", "warning", "error")),  # type: ignore[arg-type] # checked to be one of them
         log_format=reader.word("GATEWAY_LOG_FORMAT", ("json", "console")),  # type: ignore[arg-type] # checked to be one of them
     )

@@ -26,7 +26,7 @@ _TRACEPARENT: Final = re.compile(rb"(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]
 _FIRST_VERSION: Final = b"00"
 
 # What is done with a `traceparent` that a caller sends: nothing, a link to it, or its trace is gone on with.
-Hearing = Literal["no", "link", "parent"]
+Hearing = Literal["ignore", "link", "parent"]
 
 
 class Kind(StrEnum):
@@ -203,7 +203,7 @@ class Tracer:
         put: Callable[[Recorded], None],
         *,
         ratio: float,
-        hearing: Hearing = "no",
+        hearing: Hearing = "ignore",
         die: Callable[[], float] = random.random,
     ) -> None:
         self._put = put
@@ -215,7 +215,7 @@ class Tracer:
         """The beginning of a trace, should it be kept; `caller` is the header `traceparent`."""
         if self._die() >= self._ratio:
             return _Undrawn()
-        heard = None if self.hearing == "no" else read_traceparent(caller)
+        heard = None if self.hearing == "ignore" else read_traceparent(caller)
         parent = heard if self.hearing == "parent" else None
         begun = Recorded(self._put, name, kind=kind, facts=facts, parent=parent)
         if heard is not None and parent is None:
@@ -245,7 +245,7 @@ def on() -> bool:
 
 def hears_callers() -> bool:
     """Whether a `traceparent` is worth looking for."""
-    return _tracer is not None and _tracer.hearing != "no"
+    return _tracer is not None and _tracer.hearing != "ignore"
 
 
 def span(name: str, kind: Kind = Kind.INTERNAL, **facts: object) -> Span:

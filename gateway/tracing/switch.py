@@ -33,7 +33,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     url: str  # the collector's, with or without a path
     headers: tuple[tuple[str, str], ...] = ()
     ratio: float = 1.0  # of traces that are kept
-    hearing: Hearing = "no"
+    hearing: Hearing = "ignore"
 
 
 class Switch:

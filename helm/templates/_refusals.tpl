@@ -52,6 +52,12 @@ what no single value may be; here stands what values may not be together. Every 
 {{- if contains "@" .Values.redis.url -}}
 {{- fail "redis.url has a password in it, which anybody who may read the release would see: put the URL into a Secret and name it in redis.existingSecret." -}}
 {{- end -}}
+{{- if contains "@" .Values.tracing.url -}}
+{{- fail "tracing.url has a password in it, which anybody who may read the release would see: put it into a Secret with the key headers, authorization=Basic …, and name that in tracing.existingSecret." -}}
+{{- end -}}
+{{- if and .Values.tracing.existingSecret (not .Values.tracing.url) -}}
+{{- fail "tracing.existingSecret is set and tracing.url is empty: nothing would be traced. Set tracing.url to the collector, http://collector.observability.svc:4318." -}}
+{{- end -}}
 {{- $own := include "gateway.ownVariables" . | splitList " " -}}
 {{- range .Values.extraEnv -}}
 {{- if has .name $own -}}

@@ -45,7 +45,7 @@ def test_nothing_has_to_be_set() -> None:
         tracing_url=None,
         tracing_headers=(),
         tracing_ratio=0.1,
-        tracing_traceparent="no",
+        tracing_traceparent="ignore",
         log_level="info",
         log_format="json",
     )
@@ -234,7 +234,7 @@ def test_headers_of_the_collector_come_from_a_file_too(tmp_path: Path) -> None:
         (
             "TRACEPARENT",
             "parents",
-            "GATEWAY_TRACING_TRACEPARENT has to be no or link or parent, not 'parents'; did you mean parent?",
+            "GATEWAY_TRACING_TRACEPARENT has to be ignore or link or parent, not 'parents'; did you mean parent?",
         ),
     ],
     ids=["no-scheme", "grpc", "no-name", "bad-name", "line-end", "ratio", "word"],
