@@ -207,7 +207,7 @@ class Resolver:
                 continue
             given = partial(give_back_by_rule, attempt, word, cap=cap, now=desk.clock())
             if await desk.store.run(given):
-                desk.metrics.doubt_refunded(provider)
+                desk.metrics.doubt_refunded()
                 log.error("refunded_in_doubt", order_id=attempt.order_id, provider=provider)
 
     async def _look(self, provider: str, memory: _Memory, rules: UnknownRules) -> None:

@@ -105,7 +105,7 @@ class Shelves:
         found = await self._fresh_one(provider, refresh_seconds) or await self._fetched(provider)
         if isinstance(found, str):
             log.warning("catalogue_not_refreshed", provider=provider, why=found)
-            self._desk.metrics.catalogue_refreshed(provider, "failed")
+            self._desk.metrics.catalogue_refreshed("failed")
             if provider not in self._lists and provider not in self._given_up:
                 self._given_up.add(provider)
                 self._version += 1
@@ -159,7 +159,7 @@ class Shelves:
         await self._desk.store.run(partial(keep_list, provider, examined.body.decode(), fetched_at=now))
         self._known.add(provider)
         await self._cache.put(f"list:{provider}", examined.body, within=LONG_SECONDS)
-        self._desk.metrics.catalogue_refreshed(provider, "ok")
+        self._desk.metrics.catalogue_refreshed("ok")
         return examined.found
 
     def _examined(self, provider: str, said: ServicesReply, *, fetched_at: int) -> Examined | str:

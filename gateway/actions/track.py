@@ -78,7 +78,7 @@ async def track(desk: Desk, provider: str) -> int:
     known = [due for due in dues if due.upstream_order in said]
     ended = await asyncio.gather(*(desk.store.run(partial(tell, due, said[due.upstream_order])) for due in known))
     for took in filter(None, ended):
-        desk.metrics.order_dearer(provider)
+        desk.metrics.order_dearer()
         charged, agreed = f"{took.charged:f} {took.currency}", f"{took.agreed:f} {took.currency}"
         log.error("cost_above_list", order_id=took.order_id, provider=provider, charged=charged, agreed=agreed)
     unheard = [*(await desk.store.run(partial(miss, silent, pace=pace, now=now)) if silent else ())]

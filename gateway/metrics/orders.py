@@ -18,15 +18,14 @@ OLDEST: Final = gauge(
 )
 BRAKED: Final = gauge("provider_braked", "1 while doubt stops new orders to the provider.", provider=PROVIDERS)
 GIVEN_BACK: Final = counter(
-    "unknown_refunded", "Orders in doubt whose users were refunded by the rule.", provider=PROVIDERS
+    "unknown_refunded", "Orders in doubt whose users were refunded by the rule; the log names order and provider."
 )
 TRACKED: Final = counter(
     "orders_tracked", "Orders asked about, and whether there was news.", provider=PROVIDERS, news=("heard", "silent")
 )
 DEARER: Final = counter(
     "orders_dearer",
-    "Orders that ended, for which the panel took more than its list said when they were placed.",
-    provider=PROVIDERS,
+    "Orders that ended, for which the panel took more than its list said; the log names order and provider.",
 )
 POLL_LAG: Final = gauge(
     "poll_lag_seconds", "How far beyond its time the order that is most overdue is.", provider=PROVIDERS
@@ -60,9 +59,9 @@ class OrderFacts(Instruments):
         self.count(TRACKED, provider, "heard", by=heard)
         self.count(TRACKED, provider, "silent", by=silent)
 
-    def order_dearer(self, provider: str) -> None:
+    def order_dearer(self) -> None:
         """A panel took more for an order than its list said."""
-        self.count(DEARER, provider)
+        self.count(DEARER)
 
     def orders_counted(self, by_state: dict[str, int]) -> None:
         """How many orders are in each state; states that are not named have none."""
@@ -74,9 +73,9 @@ class OrderFacts(Instruments):
         self.set(OLDEST, oldest_seconds, provider)
         self.set(BRAKED, int(braked), provider)
 
-    def doubt_refunded(self, provider: str) -> None:
+    def doubt_refunded(self) -> None:
         """A user waited long enough and was refunded from our own pocket."""
-        self.count(GIVEN_BACK, provider)
+        self.count(GIVEN_BACK)
 
     def polls_counted(self, provider: str, *, waiting: int, lag_seconds: float, unheard_seconds: float = 0.0) -> None:
         """How many orders of a provider wait to be asked about, how overdue the first of them is, and the silence."""

@@ -48,7 +48,9 @@ BREAKER: Final = gauge("breaker", "0 closed, 1 trying, 2 open.", provider=PROVID
 UP: Final = gauge("provider_up", "1 while the provider answers `balance`.", provider=PROVIDERS)
 LIST_AGE: Final = gauge("catalogue_age_seconds", "Age of the provider's list in use.", provider=PROVIDERS)
 REFRESHES: Final = counter(
-    "catalogue_refreshes", "Lists fetched, by result.", provider=PROVIDERS, outcome=("ok", "failed")
+    "catalogue_refreshes",
+    "Lists fetched, by result; the age of each provider's list is by provider, and the log says why one failed.",
+    outcome=("ok", "failed"),
 )
 SERVICES: Final = gauge("catalogue_services", "Services on sale.")
 UNCLASSIFIED: Final = counter("unclassified", "Errors of panels in words that nobody has classified.")
@@ -92,9 +94,9 @@ class ProviderFacts(Instruments):
         """Whether a provider answered `balance`."""
         self.set(UP, int(up), provider)
 
-    def catalogue_refreshed(self, provider: str, outcome: str) -> None:
-        """A provider's list was fetched, with this result."""
-        self.count(REFRESHES, provider, outcome)
+    def catalogue_refreshed(self, outcome: str) -> None:
+        """A list was fetched, with this result."""
+        self.count(REFRESHES, outcome)
 
     def catalogue_age(self, provider: str, seconds: float) -> None:
         """How old a provider's list in use is."""

@@ -124,14 +124,9 @@ PROVIDERS: Final = Board(
                 ),
                 Panel(
                     title="Refunded in doubt",
-                    description="Orders in doubt whose users were refunded by the rule, in a day.",
+                    description="Orders in doubt whose users were refunded by the rule, in a day, over all providers.",
                     unit="none",
-                    exprs=(
-                        (
-                            f"sum by (provider) (increase(gateway_unknown_refunded_total{{{CHOSEN}}}[1d]))",
-                            "{{provider}}",
-                        ),
-                    ),
+                    exprs=(("sum(increase(gateway_unknown_refunded_total[1d]))", "refunded"),),
                 ),
                 Panel(
                     title="Stuck",
@@ -141,11 +136,9 @@ PROVIDERS: Final = Board(
                 ),
                 Panel(
                     title="Dearer than listed",
-                    description="Orders that ended, for which the panel took more than its list said, in a day.",
+                    description="Orders of any panel that took more than its list said, in a day: `cost_above_list`.",
                     unit="none",
-                    exprs=(
-                        (f"sum by (provider) (increase(gateway_orders_dearer_total{{{CHOSEN}}}[1d]))", "{{provider}}"),
-                    ),
+                    exprs=(("sum(increase(gateway_orders_dearer_total[1d]))", "dearer"),),
                 ),
                 Panel(
                     title="Asked about",
@@ -190,15 +183,10 @@ PROVIDERS: Final = Board(
                 ),
                 Panel(
                     title="Lists fetched",
-                    description="By result, in an hour.",
+                    description="By result, in an hour, over all providers.",
                     unit="none",
                     width=12,
-                    exprs=(
-                        (
-                            f"sum by (provider, outcome) (increase(gateway_catalogue_refreshes_total{{{CHOSEN}}}[1h]))",
-                            "{{provider}} {{outcome}}",
-                        ),
-                    ),
+                    exprs=(("sum by (outcome) (increase(gateway_catalogue_refreshes_total[1h]))", "{{outcome}}"),),
                 ),
             ),
         ),
