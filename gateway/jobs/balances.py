@@ -6,7 +6,7 @@ from functools import partial
 import structlog
 
 from gateway.actions.desk import Desk
-from gateway.core.messages import BalanceReply, BalanceRequest
+from gateway.core.messages import BalanceReply
 from gateway.store.readings import keep_reading
 
 log = structlog.get_logger(__name__)
@@ -29,7 +29,7 @@ class Balances:
         client = desk.providers[provider]
         if not client.upstream.dialect.balance:
             return
-        answer = await client.ask(BalanceRequest())
+        answer = await client.look()
         desk.metrics.provider_answered(provider, up=isinstance(answer, BalanceReply))
         if not isinstance(answer, BalanceReply):
             log.warning("balance_unheard", provider=provider, answer=type(answer).__name__)

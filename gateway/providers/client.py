@@ -97,6 +97,7 @@ class ProviderClient:
         self._breakers = {kind: Breaker(_jitter) for kind in (ORDERS, READS)}
         for kind in self._breakers:
             observer.breaker_is(upstream.name, kind, BreakerState.CLOSED)
+        self._away = False  # the last look was not answered
         self._rests_until = 0.0  # by the clock that never jumps: so long it asked for no reads
         self.heard = Heard()  # errors that nobody has classified, on their way to the books
         self.classified: Mapping[str, RejectKind | None] = {}  # the books' own: by pattern, what a person said of it
@@ -138,6 +139,26 @@ class ProviderClient:
             for kind, breaker in due.items():
                 breaker.tried(good=good, now=clock())
                 self._tell_breaker(kind, breaker)
+
+    async def look(self) -> Reply | Unreadable | Failed:
+        """Ask for the balance, once even while reads are spared: whoever mends a provider wants to see it soon.
+
+        One that did not answer the last look and answers this one is back, and breakers that opened meanwhile close
+        before their time. One that answered all along, while other calls failed, is spared as long as they say.
+        """
+        request = BalanceRequest()
+        if self._resting:
+            return self._refused(request)
+        tripped = self._breakers[READS].tripped
+        said = await (self._ask_once(request, judged=False) if tripped else self.ask(request))
+        answered = not isinstance(said, Failed)
+        if answered and self._away:
+            for kind, breaker in self._breakers.items():
+                if breaker.state is BreakerState.OPEN:
+                    breaker.tried(good=True, now=asyncio.get_running_loop().time())
+                    self._tell_breaker(kind, breaker)
+        self._away = not answered
+        return said
 
     async def ask(self, request: Request) -> Reply | Unreadable | Failed:
         """Read something, up to three times; any of the answers may be no news."""
@@ -218,11 +239,11 @@ class ProviderClient:
         self._count(Action.ADD, failed, began)
         return said
 
-    async def _ask_once(self, request: Request) -> Reply | Unreadable | Failed:
+    async def _ask_once(self, request: Request, *, judged: bool = True) -> Reply | Unreadable | Failed:
         with call_span(self.upstream, action_of(request)):
-            return await self._read_once(request)
+            return await self._read_once(request, judged=judged)
 
-    async def _read_once(self, request: Request) -> Reply | Unreadable | Failed:
+    async def _read_once(self, request: Request, *, judged: bool) -> Reply | Unreadable | Failed:
         times = self.upstream.timeouts
         cap = SERVICES_BYTES_MAX if isinstance(request, ServicesRequest) else REPLY_BYTES_MAX
         limits = Limits(connect=times.connect, write=times.write, total=times.total_read, bytes_max=cap)
@@ -233,7 +254,8 @@ class ProviderClient:
         except NoTurn as error:
             said: Reply | Unreadable | Failed = Failed(why=str(error), sent=False)
         else:
-            self._judge(READS, evidence)
+            if judged:
+                self._judge(READS, evidence)
             self._heed(evidence)
             # A long list takes a tenth of a second to read; nobody else waits for that.
             long = len(evidence.body) > _LONG_BYTES

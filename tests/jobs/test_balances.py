@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from prometheus_client import generate_latest
 from structlog.testing import capture_logs
 
 from gateway.actions.desk import Desk
@@ -59,6 +60,22 @@ async def test_q52_provider_that_counts_in_another_currency_gets_no_orders(desk:
     assert desk.condition("panel-a").held is None
     assert [each["event"] for each in logs] == ["currency_differs", "currency_right"]
     assert (logs[0]["configured"], logs[0]["answered"], logs[0]["log_level"]) == ("USD", "INR", "error")
+
+
+async def test_provider_that_is_mended_is_up_with_the_next_balance(desk: Desk, panel: SimulatedPanel) -> None:
+    """Though reads are spared for minutes yet: whoever mended it wants to see that, and calls may go there again."""
+    balances = Balances(desk)
+    panel.switch("status", "503 down", action="balance")
+    client = desk.providers["panel-a"]
+    while not client.reads_tripped:
+        await balances.ask("panel-a")
+    panel.program.switches.clear()
+    assert 'gateway_provider_up{provider="panel-a"} 0.0' in generate_latest(desk.metrics.registry).decode()
+    await balances.ask("panel-a")
+    told = generate_latest(desk.metrics.registry).decode()
+    assert 'gateway_provider_up{provider="panel-a"} 1.0' in told
+    assert 'gateway_breaker{kind="reads",provider="panel-a"} 0.0' in told
+    assert not client.reads_tripped
 
 
 async def test_risen_balance_ends_a_hold_for_funds(desk: Desk, panel: SimulatedPanel) -> None:

@@ -97,6 +97,46 @@ async def test_reads_and_orders_fail_apart() -> None:
         await client.aclose()
 
 
+async def test_provider_that_was_away_and_is_back_is_called_again_with_the_first_look() -> None:
+    """Both breakers are open for minutes yet; a look answered after one that was not ends that, and tells so."""
+    panel = Switched(whole(b"", b"502 Bad Gateway"), whole(BALANCE))
+    async with misdoer(panel) as there:
+        client = Client(there.url)
+        for _ in range(FAILURES_MAX):
+            await place(client)
+        while not client.reads_tripped:
+            assert isinstance(await client.look(), Failed)
+        heard = len(there.heard)
+        assert isinstance(await client.look(), Failed)
+        assert len(there.heard) == heard + 1  # once: what is spared is not tried three times
+        assert (client.tripped, client.reads_tripped) == (True, True)
+        panel.good = True
+        assert await client.look() == BalanceReply("5", "USD")
+        assert (client.tripped, client.reads_tripped) == (False, False)
+        assert client.told.breakers[-2:] == [(ORDERS, "closed"), (READS, "closed")]
+        await client.aclose()
+
+
+async def test_look_that_was_always_answered_ends_no_pause() -> None:
+    """A panel whose list alone is broken is spared for as long as its breaker says."""
+
+    async def broken_list(line: Line) -> None:
+        await line.read_all()
+        if b"action=balance" in line.last:
+            await line.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(BALANCE) + BALANCE)
+        else:
+            await line.send(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n")
+
+    async with misdoer(broken_list) as there:
+        client = Client(there.url)
+        assert await client.look() == BalanceReply("5", "USD")
+        while not client.reads_tripped:
+            await client.ask(ServicesRequest())
+        assert await client.look() == BalanceReply("5", "USD")
+        assert client._breakers[READS].state is BreakerState.OPEN
+        await client.aclose()
+
+
 @pytest.mark.parametrize(
     "misdeed", [misdeeds.read_then_fin, misdeeds.read_then_silence, whole(b"{}"), whole(b"x", b"404 No")]
 )
