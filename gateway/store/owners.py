@@ -32,8 +32,9 @@ def beat(owner: str, *, now: int) -> Steps[int]:
 
 
 def leave(owner: str) -> Steps[None]:
-    """Note that this process has ended cleanly: what it planned may be taken over at once."""
-    yield Query("owner_leave", {"owner": owner})
+    """Note that this process has ended cleanly: what it planned or claimed is at once for whoever wants it."""
+    for statement in ("polls_leave", "children_leave", "jobs_leave", "owner_leave"):
+        yield Query(statement, {"owner": owner})
 
 
 def take_over(owner: str, *, now: int) -> Steps[tuple[Attempt, ...]]:

@@ -8,7 +8,9 @@ import pytest
 from gateway.core.messages import StatusReply, StatusWord
 from gateway.core.order import OrderState
 from gateway.core.user import User
+from gateway.store.brakes import claim_job
 from gateway.store.engine import Store
+from gateway.store.owners import leave
 from gateway.store.polls import (
     LATE_POLLS_MS,
     LEASE_MS,
@@ -97,6 +99,18 @@ async def test_order_handed_back_is_due_for_anybody_and_was_not_missed(store: St
     assert await store.run(partial(claim, "panel-a", RIVAL, limit=10, now=NOW)) == ()
     await store.run(partial(hand_back, [due], ME))
     assert await store.run(partial(claim, "panel-a", RIVAL, limit=10, now=NOW)) == (due,)
+
+
+async def test_process_that_leaves_hands_back_what_it_had_claimed(store: Store, alpha: User) -> None:
+    """Stopped in the middle of asking: another asks at once, not when a lease has run out. Others' claims stay theirs."""
+    due, other = [await active(store, alpha, ORDER + n) for n in range(2)]
+    await store.run(partial(hand_back, [other], ME))
+    assert await store.run(partial(claim, "panel-a", RIVAL, limit=10, now=NOW)) == (other,)
+    assert await store.run(partial(claim_job, "panel-a", "look", ME))
+    assert not await store.run(partial(claim_job, "panel-a", "look", RIVAL))
+    await store.run(partial(leave, ME))
+    assert await store.run(partial(claim, "panel-a", "third", limit=10, now=NOW)) == (due,)
+    assert await store.run(partial(claim_job, "panel-a", "look", RIVAL))
 
 
 async def test_only_the_providers_own_and_only_what_is_due(store: Store, alpha: User) -> None:

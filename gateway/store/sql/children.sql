@@ -36,6 +36,11 @@ UPDATE children SET due_at = :due_at, lease_until = 0, misses = :misses, silent_
 -- name: child_hand_back
 UPDATE children SET lease_until = 0 WHERE id = :id AND lease_owner = :owner
 
+-- name: children_leave
+-- As polls_leave.
+UPDATE children SET lease_until = 0 WHERE id IN (
+  SELECT id FROM children WHERE lease_owner = :owner AND lease_until > 0 ORDER BY id {FOR_UPDATE} {SKIP_LOCKED})
+
 -- name: children_recall
 -- After the clock was set back, as polls_recall.
 UPDATE children SET

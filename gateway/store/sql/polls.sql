@@ -42,6 +42,11 @@ WHERE t.order_id = :order_id AND t.kind = 'cost' AND (d.code = :costs OR s.code 
 -- The asker could not ask: whoever can may do it at once.
 UPDATE polls SET lease_until = 0 WHERE order_id = :order_id AND lease_owner = :owner
 
+-- name: polls_leave
+-- The asker ends: whoever is left may ask about what it had claimed at once.
+UPDATE polls SET lease_until = 0 WHERE order_id IN (
+  SELECT order_id FROM polls WHERE lease_owner = :owner AND lease_until > 0 ORDER BY order_id {FOR_UPDATE} {SKIP_LOCKED})
+
 -- name: poll_soon
 -- Something was asked of the panel about this order: look soon.
 UPDATE polls SET due_at = :due_at WHERE order_id = :order_id AND due_at > :due_at

@@ -148,6 +148,10 @@ RETURNING provider
 -- name: job_return
 UPDATE provider_jobs SET lease_until = 0 WHERE provider = :provider AND kind = :kind AND lease_owner = :owner
 
+-- name: jobs_leave
+-- The speaker ends: another may speak at once.
+UPDATE provider_jobs SET lease_until = 0 WHERE lease_owner = :owner
+
 -- name: reading_keep
 -- Our balance at a provider, when it differs from the last one kept.
 INSERT INTO balance_readings(provider, balance, currency, read_at)
