@@ -9,14 +9,16 @@ from decimal import Decimal
 import httpx
 import pytest
 
-from tests.gateway_process import Caller
+from tests.fault_proxy import Blackhole
 from tests.matrix.served import Served, served
 from tests.matrix.trial import Trial
 from tests.world import balance, until
 
 LINK = "https://social.example/g"
-IN_FLIGHT = 60
-CROWD = 200
+IN_FLIGHT = 200
+CONNECTIONS = 50  # of one caller
+# The machine may be busy: no row here is about how long anything takes, but for ends that come before a panel's word.
+SECONDS_MAX = 60.0
 
 
 async def test_g2_provider_that_is_switched_off_keeps_its_orders_and_gets_no_new_ones(
@@ -51,23 +53,23 @@ async def test_g2_provider_that_is_switched_off_keeps_its_orders_and_gets_no_new
     assert (trial.a.panel.heard("add"), trial.b.placed()) == (2, [LINK + "new"])
 
 
-async def under_load(
-    trial: Trial, running: Served, key: str, *, seconds: float = 1.5, adds: int = IN_FLIGHT
-) -> tuple[list[Caller], list[asyncio.Task[object]]]:
-    """Many adds on their way to a panel that is slow to answer; every one is armed and in flight."""
-    trial.a.panel.switch("latency", str(int(seconds * 1000)), action="add")
-    calls = [running.caller(key) for _ in range(adds)]
-    adding = [asyncio.create_task(trial.add(call, f"{LINK}/{n}")) for n, call in enumerate(calls)]
+async def under_load(trial: Trial, running: Served, key: str) -> list[asyncio.Task[object]]:
+    """Many adds on their way to a panel that has taken them and says nothing until the trial heals its line."""
+    trial.a.proxy.down(Blackhole())
+    calls = [running.caller(key) for _ in range(IN_FLIGHT // CONNECTIONS)]
+    for call in calls:
+        call.http.timeout = 2 * SECONDS_MAX
+    adding = [asyncio.create_task(trial.add(calls[n // CONNECTIONS], f"{LINK}/{n}")) for n in range(IN_FLIGHT)]
 
     async def all_in_flight() -> bool:
-        states = list((await trial.states()).values())
-        return states.count("placing") + states.count("reserved") == adds
+        return list((await trial.states()).values()).count("placing") == IN_FLIGHT
 
-    await until(all_in_flight)
-    return calls, adding
+    await until(all_in_flight, seconds=SECONDS_MAX)
+    return adding
 
 
-LOAD = {"panel-a": {"concurrency": IN_FLIGHT}}
+# As many at once as there are adds, and a panel may take its time.
+LOAD = {"panel-a": {"concurrency": IN_FLIGHT, "timeouts": {"connect": 60, "total": 120}}}
 
 
 async def test_g4_told_to_end_under_load_it_takes_no_more_finishes_and_ends_well(trial: Trial) -> None:
@@ -75,63 +77,78 @@ async def test_g4_told_to_end_under_load_it_takes_no_more_finishes_and_ends_well
     async with trial.gateway() as house:
         key = (await house.user()).key
     trial.settings(panels=LOAD)
-    async with served(trial.environ(drain_seconds="20"), trial.folder) as running:
+    async with served(trial.environ(drain_seconds="60", answer_within="30"), trial.folder) as running:
         await running.ready()
-        _, adding = await under_load(trial, running, key)
-        told = time.monotonic()
+        adding = await under_load(trial, running, key)
         running.signal(signal.SIGTERM)
         await until(lambda: refuses(running))
-        assert time.monotonic() - told < 1.5
         assert await not_ready(running)
+        trial.a.proxy.heal()
         answers = await asyncio.gather(*adding)
         assert all("order" in answer for answer in answers)  # type: ignore[operator] # each is a reply
-        assert await running.ended() == 0
-        assert time.monotonic() - told < 15
+        assert await running.ended(SECONDS_MAX) == 0
         ended = [line for line in running.log.read_text().splitlines() if '"stopped"' in line]
         assert json.loads(ended[0])["left"] == 0
     assert set((await trial.judge()).values()) == {"completed"}
     assert len(trial.a.placed()) == IN_FLIGHT
 
 
-async def test_g4_what_a_slow_panel_leaves_open_is_settled_by_the_next_process(
-    small_trial: Trial,
-) -> None:
-    """A panel that takes half a minute: the end comes in its time all the same, and every id that was told exists."""
-    trial = small_trial
+async def test_g4_what_a_slow_panel_leaves_open_is_settled_by_the_next_process(trial: Trial) -> None:
+    """A panel that takes two minutes: the end comes in its time all the same, and every id that was told exists."""
     async with trial.gateway() as house:
         key = (await house.user()).key
-    trial.settings(panels={"panel-a": {"concurrency": CROWD}})
+    trial.settings(panels=LOAD)
     async with served(trial.environ(drain_seconds="1", answer_within="0.3"), trial.folder) as running:
         await running.ready()
-        _, adding = await under_load(trial, running, key, seconds=30, adds=CROWD)
+        adding = await under_load(trial, running, key)
         answers = await asyncio.gather(*adding)
         assert all("order" in answer for answer in answers)  # type: ignore[operator] # each is a reply
         told = time.monotonic()
         running.signal(signal.SIGTERM)
-        assert await running.ended() == 0
-        assert time.monotonic() - told < 15
+        assert await running.ended(SECONDS_MAX) == 0
+        assert time.monotonic() - told < SECONDS_MAX
         ended = [line for line in running.log.read_text().splitlines() if '"stopped"' in line]
-        assert json.loads(ended[0])["left"] >= CROWD
+        assert json.loads(ended[0])["left"] >= IN_FLIGHT
     states = await trial.judge()
-    assert len(states) == CROWD
+    assert len(states) == IN_FLIGHT
     assert set(states.values()) <= {"completed", "unknown"}
 
 
-async def test_g5_second_signal_during_the_drain_is_a_kill_and_loses_nothing(
-    small_trial: Trial,
-) -> None:
+async def test_g4_what_it_was_asking_about_is_asked_about_by_the_next_at_once(trial: Trial) -> None:
+    """Told to end while a panel thinks about statuses, it hands back what it had claimed; a lease would be a minute."""
+    trial.a.panel.program.panel.pace = 1000.0
+    async with trial.gateway() as house:
+        await trial.add(await house.user(), LINK + "asked")
+        trial.a.panel.switch("latency", "5000", action="status")
+
+        async def asking() -> bool:
+            return any(row["lease_until"] > trial.clock() for row in await trial.rows("SELECT lease_until FROM polls"))
+
+        await until(asking)
+    assert await trial.rows("SELECT lease_until FROM polls") == [{"lease_until": 0}]
+    trial.a.panel.program.switches.clear()
+    trial.a.panel.program.panel.pace = 0.001
+    async with trial.gateway():
+
+        async def followed() -> bool:
+            return await trial.state(LINK + "asked") == "completed"
+
+        await until(followed)
+    await trial.judge()
+
+
+async def test_g5_second_signal_during_the_drain_is_a_kill_and_loses_nothing(trial: Trial) -> None:
     """Ended at once, in the middle of everything: what was in flight is in doubt, and no wish is at two panels."""
-    trial = small_trial
     async with trial.gateway() as house:
         key = (await house.user()).key
     trial.settings(panels=LOAD)
     async with served(trial.environ(drain_seconds="60"), trial.folder) as running:
         await running.ready()
-        _, adding = await under_load(trial, running, key)
+        adding = await under_load(trial, running, key)
         running.signal(signal.SIGTERM)
         await until(lambda: refuses(running))
         running.signal(signal.SIGTERM)
-        assert await running.ended(5) == -signal.SIGTERM
+        assert await running.ended(SECONDS_MAX) == -signal.SIGTERM
         answers = await asyncio.gather(*adding, return_exceptions=True)
         assert all(isinstance(answer, httpx.TransportError) or "order" in answer for answer in answers)  # type: ignore[operator] # each is a reply
     states = await trial.judge()

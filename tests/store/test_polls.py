@@ -102,7 +102,7 @@ async def test_order_handed_back_is_due_for_anybody_and_was_not_missed(store: St
 
 
 async def test_process_that_leaves_hands_back_what_it_had_claimed(store: Store, alpha: User) -> None:
-    """Stopped in the middle of asking: another asks at once, not when a lease has run out. Others' claims stay theirs."""
+    """Stopped in the middle of asking: another asks at once, not when a lease has run out; others keep theirs."""
     due, other = [await active(store, alpha, ORDER + n) for n in range(2)]
     await store.run(partial(hand_back, [other], ME))
     assert await store.run(partial(claim, "panel-a", RIVAL, limit=10, now=NOW)) == (other,)
