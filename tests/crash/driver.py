@@ -146,6 +146,7 @@ async def _arrived(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
     Otherwise its gateway, which saw the answer out and the caller there, would be blamed for believing so.
     """
+    assert isinstance(writer.transport, asyncio.Transport)
     writer.transport.pause_reading()
     reader.feed_eof()
     arrived = bytearray()
