@@ -98,6 +98,17 @@ NONSENSE: list[tuple[dict[str, Any], str, str]] = [
     ({"tracing": {"url": "collector:4318"}}, "/tracing/url", "does not match pattern"),
     ({"tracing": {"ratio": 10}}, "/tracing/ratio", "maximum: got 10, want 1"),
     ({"tracing": {"traceparent": False}}, "/tracing/traceparent", "value must be one of"),
+    *(
+        ({"metrics": {"rules": {"runbooks": nonsense}}}, "/metrics/rules/runbooks", "does not match pattern")
+        for nonsense in (
+            "docs/runbooks",
+            "git.example/runbooks",
+            "ftp://git.example",
+            "https://",
+            "https:// x",
+            "https://git.example/a?b",
+        )
+    ),
 ]
 
 

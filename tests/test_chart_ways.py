@@ -147,6 +147,21 @@ def test_rules_and_dashboards_are_taken_from_files(tmp_path: Path) -> None:
     assert shown["metadata"]["labels"]["grafana_dashboard"] == "1"
 
 
+def test_runbooks_are_where_their_reader_keeps_them() -> None:
+    """Each alert leads to its page there, whole; without an address it names the page in the repository."""
+
+    def led_to(runbooks: str) -> set[str]:
+        found = manifests({"metrics": {"rules": {"enabled": True, "runbooks": runbooks}}})
+        groups = [group for each in found if each["kind"] == "PrometheusRule" for group in each["spec"]["groups"]]
+        return {rule["annotations"]["runbook_url"] for group in groups for rule in group["rules"] if "alert" in rule}
+
+    pages = {path.name for path in (CHART.parent / "docs" / "runbooks").glob("Gateway*.md")}
+    assert len(pages) > 30
+    assert led_to("") == {f"docs/runbooks/{page}" for page in pages}
+    for address in ("https://git.example/gateway/blob/main/docs/runbooks", "http://wiki:8090/ops/"):
+        assert led_to(address) == {f"{address.rstrip('/')}/{page}" for page in pages}
+
+
 def test_readme_has_every_value() -> None:
     """Written from values.yaml; `make chart-readme` does it."""
     assert (CHART / "README.md").read_text("utf-8") == chart_readme.readme()
