@@ -25,6 +25,7 @@ from gateway.jobs.clockwork import every
 from gateway.jobs.crew import Crew
 from gateway.jobs.figures import Ledger, figures
 from gateway.jobs.lag import PAUSE_SECONDS, feel_lag
+from gateway.jobs.notices import Notices
 from gateway.jobs.pace import Pace as Pace  # noqa: PLC0414 - whoever makes a Gateway sets its pace
 from gateway.jobs.publish import Publisher
 from gateway.jobs.reconcile import brakes, leftovers
@@ -122,6 +123,7 @@ class Gateway:
         self._crew = Crew(self.desk, self._shelves, self._resolver, every_seconds=(pace.reconcile, pace.balances))
         self.reload = Reload(settings.path, settings.hash, environ=environ, apply=self._apply, metrics=self.metrics)
         self._texts = Texts(self.desk)
+        self._notices = Notices(self.desk, settings.file.notify)
         self._jobs: list[asyncio.Task[None]] = []
         self._draining = False
         self._starting = "not begun"  # what the start is at; empty once it is over
@@ -245,6 +247,7 @@ class Gateway:
         await asyncio.gather(*self._jobs, return_exceptions=True)
         await self._crew.dismiss()
         await self._verification.stop()
+        await self._notices.stop()
         left = await self.desk.drain(environment.drain_seconds)
         try:
             await self._resolver.close()
@@ -276,6 +279,7 @@ class Gateway:
 
         def swap() -> None:
             self._file, self._roster = file, roster
+            self._notices.adopt(file.notify)
             self.metrics.expect(list(roster.clients))
             self.desk.adopt(
                 roster.clients,
@@ -310,6 +314,7 @@ class Gateway:
         self._every(lambda: rate.sweep, lambda: sweep(desk), "sweep")
         self._every(lambda: rate.figures, lambda: figures(desk), "figures")
         self._every(lambda: rate.texts, self._texts.run, "texts")
+        self._every(lambda: rate.notices, self._notices.run, "notices")
         self._every(lambda: rate.reconcile, lambda: brakes(desk), "brakes")
         self._every(lambda: rate.reconcile, lambda: leftovers(self._resolver), "leftovers")
         self._every(self._verification.pause, self._verification.run, "verify")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.core.error_type import ErrorType
-from gateway.metrics import house, money, orders, providers, requests
+from gateway.metrics import house, money, notices, orders, providers, requests
 from gateway.metrics.declare import Kind, Metric, Named
 from tools.observed import ROOT, Look, looks
 
@@ -14,6 +14,7 @@ _SUBJECTS: Final[Mapping[str, tuple[Metric, ...]]] = {
     "Orders": orders.DECLARED,
     "Money": money.DECLARED,
     "Providers": providers.DECLARED,
+    "Notices": notices.DECLARED,
     "The house": house.DECLARED,
 }
 _HEAD: Final = """\

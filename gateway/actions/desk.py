@@ -11,6 +11,7 @@ import structlog
 
 from gateway.actions.conditions import Conditions
 from gateway.actions.flights import Flights
+from gateway.actions.news import News
 from gateway.actions.snapshot import Snapshot
 from gateway.core.routing import Condition
 from gateway.metrics import Metrics
@@ -71,6 +72,7 @@ class Desk:
         self.currency = currency  # ours: what users pay in
         self.snapshot: Snapshot | None = None  # None until the first catalogue stands
         self.conditions = Conditions()
+        self.news = News()  # what happened and people should hear of, until the job of notices takes it
         # By a clock that never jumps, in seconds: until then the books' clock jumped too lately to think anybody dead.
         self.quiet_until = 0.0
         self.beaten_at = 0  # when this process last wrote its sign of life, ms

@@ -16,8 +16,9 @@ from gateway.actions.desk import Desk
 from gateway.actions.snapshot import Snapshot
 from gateway.cache.cache import LONG_SECONDS, Cache
 from gateway.core.catalogue import Catalogue, Wanted, build_catalogue, missing_ids
+from gateway.core.changes import routes_lost
 from gateway.core.messages import ErrorReply, ServicesReply, ServicesRequest
-from gateway.core.provider import Flaw, ProviderList, judge, normalise
+from gateway.core.provider import ProviderList, Verdict, judge, normalise
 from gateway.store.services import ALLOT_MAX, CLOCKS_APART_MS, allot_ids, allotted_ids, keep_list, kept_lists
 
 log = structlog.get_logger(__name__)
@@ -33,7 +34,7 @@ class Examined(msgspec.Struct, frozen=True):
     """A list that was found sound, what it changes, and its JSON as it is kept."""
 
     found: ProviderList
-    changes: tuple[Flaw, ...]
+    verdict: Verdict
     body: bytes
 
 
@@ -154,8 +155,9 @@ class Shelves:
         examined = await asyncio.to_thread(self._examined, provider, said, fetched_at=now)
         if isinstance(examined, str):
             return examined
-        for flaw in examined.changes[:_CHANGES_TOLD]:
+        for flaw in examined.verdict.changes[:_CHANGES_TOLD]:
             log.info("service_changed", provider=provider, service=flaw.key, what=flaw.what)
+        self._desk.news.prices_jumped(provider, examined.verdict.rises)
         await self._desk.store.run(partial(keep_list, provider, examined.body.decode(), fetched_at=now))
         self._known.add(provider)
         await self._cache.put(f"list:{provider}", examined.body, within=LONG_SECONDS)
@@ -167,7 +169,7 @@ class Shelves:
         how = self._readings[provider]
         found = normalise(provider, said, fetched_at=fetched_at, rate_per=how.rate_per, decimal_comma=how.decimal_comma)
         verdict = judge(found, self._lists.get(provider))
-        return Examined(found, verdict.changes, msgspec.json.encode(found)) if verdict.usable else verdict.why
+        return Examined(found, verdict, msgspec.json.encode(found)) if verdict.usable else verdict.why
 
     async def _cached(self, provider: str) -> ProviderList | None:
         body = await self._cache.get(f"list:{provider}", within=LONG_SECONDS)
@@ -217,6 +219,8 @@ class Shelves:
         if before is not None and (before.catalogue.generation, before.complete) == (catalogue.generation, complete):
             return
         self._desk.snapshot = Snapshot(catalogue, self._cache, complete=complete)
+        if before is not None:
+            self._desk.news.routes_lost(routes_lost(before.catalogue, catalogue))
         self._desk.metrics.catalogue_size(len(catalogue.services))
         log.info(
             "catalogue_on_sale",

@@ -4,7 +4,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from gateway.core.catalogue import EVERYBODY, Catalogue, Service
+from gateway.core.catalogue import EVERYBODY, Catalogue, Route, Service
 
 # What of a service is named when it changes, besides its price and where it goes.
 _WORDS: Final = ("name", "category", "type", "min", "max", "dripfeed", "refill", "cancel", "description")
@@ -43,6 +43,29 @@ def changes(before: Catalogue, after: Catalogue, *, tier: str) -> tuple[Change, 
         if change is not None:
             found.append(change)
     return tuple(found)
+
+
+def routes_lost(before: Catalogue, after: Catalogue) -> tuple[tuple[int, Route], ...]:
+    """Routes that would sell below cost and margin now and did not before, each with its service's id.
+
+    A route that is new, or that was passed over already, is none: whoever writes a dearer one as a way out knows it.
+    """
+    found: list[tuple[int, Route]] = []
+    for service in after.services:
+        was = before.by_id.get(service.id)
+        if was is None:
+            continue
+        sold = {(route.provider, route.service) for route in was.routes if not _loses(route, was)}
+        found += [
+            (service.id, route)
+            for route in service.routes
+            if _loses(route, service) and (route.provider, route.service) in sold
+        ]
+    return tuple(found)
+
+
+def _loses(route: Route, service: Service) -> bool:
+    return route.price.floor > service.rates[EVERYBODY]
 
 
 def _change(number: int, was: Service | None, becomes: Service | None, *, tier: str) -> Change | None:

@@ -46,6 +46,14 @@ class Flaw(msgspec.Struct, frozen=True):
     what: str
 
 
+class Rise(msgspec.Struct, frozen=True):
+    """A rate that jumped, in the provider's currency."""
+
+    key: str
+    before: Decimal
+    after: Decimal
+
+
 class ProviderList(msgspec.Struct, frozen=True, kw_only=True):
     """A whole list, as it is kept."""
 
@@ -68,6 +76,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     usable: bool
     why: str = ""  # when it may not
     changes: tuple[Flaw, ...] = ()
+    rises: tuple[Rise, ...] = ()  # by more than PRICE_JUMP
 
 
 def normalise(
@@ -115,7 +124,12 @@ def judge(new: ProviderList, old: ProviderList | None) -> Verdict:
     kept = before.keys() & after.keys()
     if len(kept) < len(before) * SHARE_KEPT_MIN:
         return Verdict(usable=False, why=f"only {len(kept)} of {len(before)} services are left")
-    return Verdict(usable=True, changes=tuple(_changes(before, after))[:FLAWS_MAX])
+    rises = tuple(
+        Rise(key, before[key].rate, after[key].rate)
+        for key in before
+        if key in kept and after[key].rate > before[key].rate * (1 + PRICE_JUMP)
+    )
+    return Verdict(usable=True, changes=tuple(_changes(before, after, rises))[:FLAWS_MAX], rises=rises)
 
 
 def _row(row: ServiceRow, rate_per: int, flaws: list[Flaw]) -> ProviderService | None:
@@ -155,8 +169,11 @@ def _kept(text: str) -> str:
     return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
-def _changes(before: dict[str, ProviderService], after: dict[str, ProviderService]) -> Iterable[Flaw]:
+def _changes(
+    before: dict[str, ProviderService], after: dict[str, ProviderService], rises: Iterable[Rise]
+) -> Iterable[Flaw]:
     """What an operator would want to know of: vanished, renamed, retyped, dearer."""
+    dearer = {rise.key: rise for rise in rises}
     for key, old in before.items():
         new = after.get(key)
         if new is None:
@@ -166,5 +183,5 @@ def _changes(before: dict[str, ProviderService], after: dict[str, ProviderServic
             yield Flaw(key, f"was {old.name!r}, is {new.name!r}")
         if new.type != old.type:
             yield Flaw(key, f"was of type {old.type}, is {new.type}")
-        if new.rate > old.rate * (1 + PRICE_JUMP):
+        if key in dearer:
             yield Flaw(key, f"rose from {old.rate:f} to {new.rate:f}")

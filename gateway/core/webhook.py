@@ -1,6 +1,7 @@
 """Webhooks: how an event is written for its consumer, and signed, as Standard Webhooks says.
 
-    webhook-id         evt_ and the event's number: the same at every try, so that consumers can dedupe by it
+    webhook-id         evt_ and the event's number, or what a notice's message is known by: the same at every try, so
+                       that consumers can dedupe by it
     webhook-timestamp  when this try was made, seconds since the epoch: an old one can be refused
     webhook-signature  v1, and the HMAC-SHA-256 of `id.timestamp.body` in base64
 
@@ -66,7 +67,12 @@ def write_event(event: Happened) -> bytes:
 
 def signed_headers(event_id: int, body: bytes, secret: bytes, *, at: int) -> tuple[tuple[bytes, bytes], ...]:
     """The headers of one try of telling an event, `at` seconds since the epoch."""
-    name, moment = f"evt_{event_id}".encode(), str(at).encode()
+    return signed(f"evt_{event_id}", body, secret, at=at)
+
+
+def signed(message_id: str, body: bytes, secret: bytes, *, at: int) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers of one try of telling anything that has an id, `at` seconds since the epoch."""
+    name, moment = message_id.encode(), str(at).encode()
     digest = hmac.digest(secret, b".".join((name, moment, body)), "sha256")
     return (
         (b"content-type", b"application/json"),

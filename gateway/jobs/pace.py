@@ -9,6 +9,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     sweep: float = 5.0
     figures: float = 10.0
     texts: float = 10.0
+    notices: float = 10.0
     balances: float = 60.0
     reconcile: float = 5.0
     verify: float = 3600.0

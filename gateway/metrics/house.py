@@ -30,6 +30,7 @@ JOBS: Final = (
         "lag",
         "ledger",
         "leftovers",
+        "notices",
         "poll",
         "probe",
         "publish",
@@ -39,7 +40,7 @@ JOBS: Final = (
         "texts",
         "verify",
     ),
-    *("answered", "cancel", "dispatch", "refill", "unanswered", OTHER),
+    *("answered", "cancel", "dispatch", "refill", "tell", "unanswered", OTHER),
 )
 CACHE_OPERATIONS: Final = ("get", "put", "take", "digest", OTHER)
 # The invariants of the books, as store/verify.py names them; a test holds the two against each other.

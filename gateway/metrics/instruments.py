@@ -64,6 +64,10 @@ class Instruments(Collector):
         """What a counter or a gauge says now; 0 where it has said nothing yet."""
         return self._numbers[metric.name].get(values, 0.0)
 
+    def said(self, metric: Metric, *values: str) -> float | None:
+        """The same; None where nothing was said under these labels."""
+        return self._numbers[metric.name].get(values)
+
     def observe(self, metric: Metric, size: float, *values: str) -> None:
         """One more of a histogram, of this size."""
         found = self._spreads[metric.name].get(values)

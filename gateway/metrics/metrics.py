@@ -4,7 +4,7 @@ from typing import Final
 
 from prometheus_client import ProcessCollector
 
-from gateway.metrics import house, money, orders, providers, requests
+from gateway.metrics import house, money, notices, orders, providers, requests
 from gateway.metrics.declare import Metric
 
 DECLARED: Final[tuple[Metric, ...]] = (
@@ -12,11 +12,19 @@ DECLARED: Final[tuple[Metric, ...]] = (
     *orders.DECLARED,
     *money.DECLARED,
     *providers.DECLARED,
+    *notices.DECLARED,
     *house.DECLARED,
 )
 
 
-class Metrics(requests.RequestFacts, orders.OrderFacts, money.MoneyFacts, providers.ProviderFacts, house.HouseFacts):
+class Metrics(
+    requests.RequestFacts,
+    orders.OrderFacts,
+    money.MoneyFacts,
+    providers.ProviderFacts,
+    notices.NoticeFacts,
+    house.HouseFacts,
+):
     """The rooms hand facts over in the trade's words; which number a fact becomes is decided in its subject's file."""
 
     def __init__(self) -> None:

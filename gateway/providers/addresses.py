@@ -37,17 +37,7 @@ class GuardedBackend(httpcore.AnyIOBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """Connect to the first address of `host` that may be connected to; raises ConnectError or ConnectTimeout."""
-        try:
-            async with asyncio.timeout(timeout):
-                found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except TimeoutError as error:
-            raise httpcore.ConnectTimeout(f"{host} was not resolved in time") from error
-        except OSError as error:
-            raise httpcore.ConnectError(f"{host} does not resolve: {error}") from error
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-        allowed = [address for address in addresses if self._allow_private or is_public(address)]
-        if not allowed:
-            raise AddressRefused(f"{host} leads to {', '.join(addresses)}, which is private; allow_private permits it")
+        allowed = await allowed_addresses(host, port, allow_private=self._allow_private, seconds=timeout)
         problem: httpcore.ConnectError | httpcore.ConnectTimeout | None = None
         for address in allowed:
             try:
@@ -56,6 +46,22 @@ class GuardedBackend(httpcore.AnyIOBackend):
                 problem = error
         assert problem is not None
         raise problem
+
+
+async def allowed_addresses(host: str, port: int, *, allow_private: bool, seconds: float | None) -> list[str]:
+    """The addresses of a host that may be connected to, at least one; raises ConnectError or ConnectTimeout."""
+    try:
+        async with asyncio.timeout(seconds):
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except TimeoutError as error:
+        raise httpcore.ConnectTimeout(f"{host} was not resolved in time") from error
+    except OSError as error:
+        raise httpcore.ConnectError(f"{host} does not resolve: {error}") from error
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    allowed = [address for address in addresses if allow_private or is_public(address)]
+    if not allowed:
+        raise AddressRefused(f"{host} leads to {', '.join(addresses)}, which is private; allow_private permits it")
+    return allowed
 
 
 def is_public(address: str) -> bool:

@@ -11,6 +11,7 @@ from gateway.core.pricing import Markup
 from gateway.core.rejections import fold_text
 from gateway.core.service import TYPES, find_type
 from gateway.settings.check_dialect import dialect_faults
+from gateway.settings.check_notify import notify_faults
 from gateway.settings.decode import Decoder
 from gateway.settings.decode import Path as FieldPath
 from gateway.settings.faults import Place, suggestion
@@ -52,6 +53,8 @@ class Check:
             self._provider(provider, ("providers", name))
         for number, service in file.services.items():
             self._service(number, service, ("services", number))
+        for where, what in notify_faults(file.notify):
+            self._fault(("notify", *where), what)
 
     def _provider(self, provider: Provider, path: FieldPath) -> None:
         self._url(provider.url, (*path, "url"))

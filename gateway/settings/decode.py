@@ -164,9 +164,8 @@ class Decoder:
 
     def _secret(self, node: Scalar) -> Any:
         if not is_reference(node.text or ""):
-            self.text.fault(
-                node.place, "a secret is not written here: name it, ${ENV:NAME} or ${FILE:/run/secrets/name}"
-            )
+            what = "a secret is not written here: name it, ${ENV:NAME} or ${FILE:/run/secrets/name}"
+            self.text.fault(node.place, what, hidden=True)
             return MISSING
         found = self._resolved(node)
         return MISSING if found is MISSING else Secret(found)
@@ -175,7 +174,7 @@ class Decoder:
         if "${" not in (node.text or ""):
             return node.text
         if _REFERRING.isdisjoint(path[2:]):
-            where = "a provider's key, url, headers, extra_fields and add_fields"
+            where = "a provider's key, url, headers, extra_fields and add_fields, and a channel's url and secrets"
             self.text.fault(node.place, f"${{...}} is filled in only in {where}")
             return MISSING
         return self._resolved(node)
@@ -218,4 +217,6 @@ def _stand_in(kind: Any) -> Any:
     origin = get_origin(kind)
     if origin is Literal:
         return get_args(kind)[0]
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return next(iter(kind))
     return origin() if origin is not None else kind("")

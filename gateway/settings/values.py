@@ -10,6 +10,7 @@ from gateway.core.money import SMALL_CURRENCIES
 from gateway.core.outcome import USUAL, Policy
 from gateway.core.pricing import Markup, Rules
 from gateway.core.rejections import RejectKind
+from gateway.settings.notify import Notify
 from gateway.settings.secrets import Secret
 
 # Words for `strategy` that the design has and this version has not; the fault says so.
@@ -137,6 +138,7 @@ class ProvidersFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     tiers: dict[str, Markup] = {}
     providers: dict[str, Provider]
     services: dict[int, Service] = {}
+    notify: Notify = Notify()  # who is told what is wrong
 
     @property
     def rules(self) -> Rules:

@@ -84,9 +84,10 @@ class Text:
         self.faults: list[Fault] = []
         self._lines = text.splitlines()
 
-    def fault(self, place: Place, what: str) -> None:
-        """Note that something is wrong at a place."""
+    def fault(self, place: Place, what: str, *, hidden: bool = False) -> None:
+        """Note that something is wrong at a place; what stands from there on may be hidden, for it is a secret."""
         source = self._lines[place.line - 1] if 0 < place.line <= len(self._lines) else ""
+        source = f"{source[: place.column - 1]}***" if hidden else source
         shown = _KEY_LINE.sub(r"\1***", source.rstrip())
         self.faults.append(Fault(file=self.name, place=place, what=what, source=shown))
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from gateway.core.catalogue import Catalogue, Service, build_catalogue
-from gateway.core.changes import Sold, changes
+from gateway.core.changes import Sold, changes, routes_lost
 from tests.makers import make_list, make_route, make_service, make_wanted
 
 
@@ -64,3 +64,15 @@ def test_everything_else_that_shows_is_named() -> None:
     assert change.others == said
     (back,) = changes(sold(other), sold(ONE), tier="")
     assert back.others[-1] == "further routes panel-b/7 → none"
+
+
+def test_route_that_loses_its_margin_is_named_with_its_service() -> None:
+    """One that was taken before; not one that was passed over already, is new, or is of a service that is."""
+    cheap, fallback = make_route(), make_route("panel-b")
+    dear = make_route("panel-b", price=msgspec.structs.replace(fallback.price, floor=108_000_001))
+    before, after = otherwise(ONE, routes=(cheap, fallback)), otherwise(ONE, routes=(cheap, dear))
+    assert routes_lost(sold(before), sold(after)) == ((1, dear),)
+    assert routes_lost(sold(before), sold(before)) == ()
+    assert routes_lost(sold(after), sold(after)) == ()
+    assert routes_lost(sold(ONE), sold(after)) == ()
+    assert routes_lost(sold(otherwise(before, id=2)), sold(after)) == ()

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from gateway.core.messages import ServiceRow, ServicesReply
-from gateway.core.provider import FLAWS_MAX, Flaw, ProviderList, judge, normalise
+from gateway.core.provider import FLAWS_MAX, Flaw, ProviderList, Rise, judge, normalise
 
 
 def row(service: str = "1", **changes: object) -> ServiceRow:
@@ -120,7 +120,9 @@ def test_q80_q81_changes_are_told() -> None:
     """Gone, renamed, retyped, dearer; a new service and a small rise are not worth a word."""
     old = listed(row("1"), row("2"), row("3"), row("4"), row("5"))
     new = listed(row("2", name="X"), row("3", type="Package"), row("4", rate="1.36"), row("5", rate="1.35"), row("6"))
-    told = {flaw.key: flaw.what for flaw in judge(new, old).changes}
+    verdict = judge(new, old)
+    told = {flaw.key: flaw.what for flaw in verdict.changes}
+    assert verdict.rises == (Rise("4", Decimal("0.90"), Decimal("1.36")),)
     assert told == {
         "1": "is gone: S1",
         "2": "was 'S2', is 'X'",

@@ -134,8 +134,9 @@ def test_address_may_come_from_the_environment() -> None:
     assert read(named).providers["panel-a"].url == "https://panel-b.example/api/v2"
     headers = read(GOOD + "    dialect: {headers: {X-Token: '${ENV:A_KEY}'}}\n").providers["panel-a"].dialect.headers
     assert headers == {"X-Token": "key-of-a"}
+    where = "a provider's key, url, headers, extra_fields and add_fields, and a channel's url and secrets"
     assert faults_of(f"{GOOD}services:\n  1: {{name: '${{ENV:A_KEY}}', routes: [panel-a/1]}}\n") == [
-        "7:13 ${...} is filled in only in a provider's key, url, headers, extra_fields and add_fields"
+        f"7:13 ${{...}} is filled in only in {where}"
     ]
     assert faults_of(GOOD.replace("https://panel-a.example", "https://${HOST}")) == [
         "4:10 a reference is ${ENV:NAME}, ${ENV:NAME:-default} or ${FILE:/path}"

@@ -9,6 +9,14 @@ from gateway.core.dialects import REPLY_FIELDS, ProviderDialect
 from gateway.core.outcome import Policy
 from gateway.core.presets import PRESETS
 from gateway.core.pricing import Markup
+from gateway.settings.notify import (
+    EmailChannel,
+    Notify,
+    NotifyChannel,
+    SlackChannel,
+    TelegramChannel,
+    WebhookChannel,
+)
 from gateway.settings.schema import file_schema, written_schema
 from gateway.settings.values import Brake, Imports, Provider, ProvidersFile, Selection, Service, Timeouts, UnknownRules
 
@@ -25,6 +33,12 @@ STRUCTS = (
     UnknownRules,
     Brake,
     Policy,
+    Notify,
+    NotifyChannel,
+    WebhookChannel,
+    TelegramChannel,
+    SlackChannel,
+    EmailChannel,
 )
 
 # Those that a single word may stand for have their fields under another name.

@@ -168,6 +168,23 @@ RUNTIME: Final = Board(
                     exprs=(("sum by (outcome) (rate(gateway_spans_total[5m])) > 0", "{{outcome}}"),),
                 ),
                 Panel(
+                    title="Notices",
+                    description="Troubles that people are told of and are open, and channels that take no message.",
+                    unit="none",
+                    exprs=(
+                        ("max by (severity) (gateway_notices_open)", "{{severity}}"),
+                        ("max(gateway_notice_channels_failing)", "channels failing"),
+                    ),
+                ),
+                Panel(
+                    title="Notices told",
+                    description="Messages to channels, by what came of them; held: over the hour's cap.",
+                    unit="ops",
+                    exprs=(
+                        ("sum by (channel, outcome) (rate(gateway_notices_told_total[5m]))", "{{channel}} {{outcome}}"),
+                    ),
+                ),
+                Panel(
                     title="Redis",
                     description="Calls that failed and were treated as a miss.",
                     unit="ops",
