@@ -15,16 +15,22 @@ import msgspec
 from gateway.core.errors import TEXT_TOO_MANY_REQUESTS
 from gateway.store.queries import load_statements
 from tests.crash.kind import EDITS, Kind, draw_kind, every_kind
-from tests.crash.person import SAID
-from tests.crash.plan import FAULTS, Death, Fault, Life, draw_life, meddled
+from tests.crash.plan import CALM_SECONDS, FAULTS, Death, Fault, Life, draw_life, meddled
 from tests.crash.truth import judge, rows_of, unsettled
-from tests.crash.world import World
+from tests.crash.world import PANELS, World
 from tests.servers import PostgresServer
 
 LIVES_A_WORLD: Final = 100
 LIFE_SECONDS: Final = 0.5
 GENTLE_SHARE: Final = 0.3  # of the worlds
-SWEPT_A_WORLD: Final = 12  # lives between two judgements of a sweep
+SWEPT_A_WORLD: Final = 24  # lives between two judgements of a sweep
+# The worlds a sweep goes through, each for the points that none before passes; in calm ones lives are long.
+CALM: Final = "calm"
+SWEPT_KINDS: Final = {"plain": Kind(meddled=True), "all": every_kind(), CALM: Kind(meddled=True)}
+# What a user hears of at once, so that orders end with their money given back.
+REFUSALS: Final = tuple(
+    Fault(panel=panel, name="error", value="Incorrect link", action="add", processed=False, times=3) for panel in PANELS
+)
 
 
 # A point, and what the panels do wrong meanwhile.
@@ -47,7 +53,7 @@ class Tally(msgspec.Struct):
     seconds: float = 0.0
     children: int = 0  # orders that panels made by themselves
     limited: int = 0  # adds that a user's limit stood in the way of
-    meddled: int = 0  # edits of providers.yaml, and words of a person that settled something
+    meddled: int = 0  # edits of providers.yaml, and orders that a person settled
     points: dict[str, str] = {}  # of a sweep: each, and the kind of world in which it is passed
     pairs: int = 0  # of a sweep: how many are done
     reached: list[str] = []  # of a sweep: points at which somebody died
@@ -168,10 +174,10 @@ def sweep_run(bases: Databases, tally: Tally, *, few: int | None = None, state: 
     `few` takes so many of the pairs, spread evenly, for a run within the tests. The points are recorded once and kept
     with the tally, so that a run that goes on has the pairs of the one before.
     """
-    kinds = {"all": every_kind()} if few is not None else {"plain": Kind(meddled=True), "all": every_kind()}
+    kinds = {"all": every_kind()} if few is not None else SWEPT_KINDS
     if not tally.points:
         for name, kind in kinds.items():
-            for point in known_points(bases, tally, kind):
+            for point in known_points(bases, tally, kind, calm=name == CALM):
                 tally.points.setdefault(point, name)
     pairs = [pair for name in kinds for pair in product(_of(tally, name), (None, *FAULTS))]
     if few is not None:
@@ -181,12 +187,12 @@ def sweep_run(bases: Databases, tally: Tally, *, few: int | None = None, state: 
         name = tally.points[pairs[begin][0]]
         some = [pair for pair in pairs[begin : begin + SWEPT_A_WORLD] if tally.points[pair[0]] == name]
         chance = random.Random(f"sweep:{begin}")
-        lives = iter([_swept(pair, bases.kind, kinds[name], chance) for pair in some])
+        lives = iter([_swept(pair, bases.kind, kinds[name], chance, calm=name == CALM) for pair in some])
         began = time.monotonic()
         faults = run_world(bases, f"sweep-{begin}", _watching(lives, some, tally), tally, kind=kinds[name])
         tally.seconds += time.monotonic() - began
         tally.worlds += 1
-        tally.pairs += len(some)
+        tally.pairs += 0 if faults else len(some)  # a world with a violation is the first of the run that goes on
         tally.violations += [f"pairs {begin}…: {[(p, f) for p, f in some]}: {fault}" for fault in faults]
         if state is not None:
             state.write_bytes(msgspec.json.encode(tally))
@@ -195,25 +201,33 @@ def sweep_run(bases: Databases, tally: Tally, *, few: int | None = None, state: 
 
 
 def never_passed(tally: Tally) -> list[str]:
-    """Statements that are no point of a sweep because no life comes by them: what others' tests have to prove."""
+    """Statements that write and are no point of a sweep, for no life comes by them: other tests have to prove them."""
     passed = {point.partition(" ")[2] for point in tally.points}
-    return sorted(load_statements("sqlite").keys() - passed)
+    writing = {name for name, each in load_statements("sqlite").items() if not each.text.lstrip().startswith("SELECT")}
+    return sorted(writing - passed)
 
 
 def _of(tally: Tally, kind: str) -> list[str]:
     return sorted(point for point, name in tally.points.items() if name == kind)
 
 
-def known_points(bases: Databases, tally: Tally, kind: Kind) -> list[str]:
-    """Every point that lives in a world of that kind pass which nobody ends early: what a sweep goes through."""
+def known_points(bases: Databases, tally: Tally, kind: Kind, *, calm: bool = False) -> list[str]:
+    """Every point that lives in a world of that kind pass which nobody ends early: what a sweep goes through.
+
+    With `calm` lives are long, so that doubt is looked into.
+    """
     found: set[str] = set()
+    seconds = CALM_SECONDS if calm else LIFE_SECONDS * 2
 
     def lives(world: World) -> Iterator[Life]:
         chance = random.Random("points")
         for n in range(10):
             life = draw_life(chance, [], gateways=1, seconds=LIFE_SECONDS)
-            deaths = (Death(seconds=LIFE_SECONDS * 2),) * (2 if bases.kind == "postgresql" else 1)
-            lived = Life(deaths=deaths, faults=life.faults if n % 2 else (), posts_at=0.5 if n == 6 else None)
+            deaths = (Death(seconds=seconds),) * (2 if bases.kind == "postgresql" else 1)
+            faults = (
+                _everywhere(FAULTS[-1 if n == 7 else n % 6], times=2) if calm else life.faults if n % 2 else REFUSALS
+            )
+            lived = Life(deaths=deaths, faults=faults, calm=calm, posts_at=0.5 if n == 6 else None)
             more = {"person_at": 0.1} if n in (5, 8) else {"edit": n % len(EDITS), "edit_at": 0.3}
             yield msgspec.structs.replace(lived, **more) if kind.meddled else lived
         found.update(world.names.read_text().splitlines())
@@ -223,19 +237,21 @@ def known_points(bases: Databases, tally: Tally, kind: Kind) -> list[str]:
     return sorted(found)
 
 
-def _swept(pair: Pair, database: str, kind: Kind, chance: random.Random) -> Life:
+def _everywhere(fault: tuple[str, str, bool], *, times: int) -> tuple[Fault, ...]:
+    name, value, processed = fault
+    return tuple(
+        Fault(panel=panel, name=name, value=value, action="add", processed=processed, times=times) for panel in PANELS
+    )
+
+
+def _swept(pair: Pair, database: str, kind: Kind, chance: random.Random, *, calm: bool) -> Life:
     point, fault = pair
-    faults: tuple[Fault, ...] = ()
-    if fault is not None:
-        name, value, processed = fault
-        faults = tuple(
-            Fault(panel=panel, name=name, value=value, action="add", processed=processed, times=2)
-            for panel in ("panel-a", "panel-b")
-        )
-    deaths: tuple[Death, ...] = (Death(point=point, seconds=LIFE_SECONDS),)
+    seconds = CALM_SECONDS if calm else LIFE_SECONDS
+    deaths: tuple[Death, ...] = (Death(point=point, seconds=seconds),)
     if database == "postgresql":
-        deaths += (Death(seconds=LIFE_SECONDS),)
-    return meddled(Life(deaths=deaths, faults=faults), chance, kind, seconds=LIFE_SECONDS)
+        deaths += (Death(seconds=seconds),)
+    faults = () if fault is None else _everywhere(fault, times=2)
+    return meddled(Life(deaths=deaths, faults=faults, calm=calm), chance, kind, seconds=LIFE_SECONDS)
 
 
 def _watching(lives: Iterator[Life], pairs: list[Pair], tally: Tally) -> Callable[[World], Iterator[Life]]:
@@ -253,7 +269,7 @@ def _watching(lives: Iterator[Life], pairs: list[Pair], tally: Tally) -> Callabl
 
 def _count(tally: Tally, url: str, world: World) -> None:
     doubted = "SELECT COUNT(DISTINCT order_id) AS orders FROM events WHERE kind = 'order.unknown'"
-    said = "SELECT reason, COUNT(*) AS words FROM events WHERE reason IS NOT NULL GROUP BY reason"
+    said = "SELECT COUNT(DISTINCT order_id) AS orders FROM events WHERE actor LIKE 'cli%'"
     states, doubts, by_hand = rows_of(url, "SELECT state, COUNT(*) AS orders FROM orders GROUP BY state", doubted, said)
     tally.orders += sum(row["orders"] for row in states)
     unknown = sum(row["orders"] for row in states if row["state"] == "unknown")
@@ -263,7 +279,7 @@ def _count(tally: Tally, url: str, world: World) -> None:
     tally.upstream += sum(there)
     tally.children += len(there) - sum(there)
     tally.limited += world.journal.read_text().count(f'"error": "{TEXT_TOO_MANY_REQUESTS}"')
-    tally.meddled += world.edits + sum(row["words"] for row in by_hand if row["reason"] in SAID)
+    tally.meddled += world.edits + by_hand[0]["orders"]
 
 
 def _tail(log: Path) -> str:

@@ -61,14 +61,18 @@ services:
   7: {{routes: [panel-b/107, panel-a/107]}}
   8: {{routes: [panel-a/108, panel-b/108]}}
 """
-USUAL: Final[dict[str, str]] = {"markup": "20", "concurrency": "3", "poll": "0.1", "off": ""}
-# What an edit of providers.yaml changes; the last is none that can be taken up.
+USUAL: Final[dict[str, str]] = {"markup": "20", "concurrency": "3", "poll": "0.1", "off": "", "away": ""}
+NOBODY_LISTENS: Final = 1  # a port
+# What an edit of providers.yaml changes. One cannot be taken up; the last two have a panel where nobody listens, so
+# that orders go elsewhere and what was to be asked is handed back.
 EDITS: Final[tuple[dict[str, str], ...]] = (
     {"markup": "35"},
     {"concurrency": "5"},
     {"poll": "0.3", "concurrency": "2"},
     {"off": "panel-b"},
     {"markup": "-300"},
+    {"away": "panel-a"},
+    {"away": "panel-b"},
 )
 PLAIN: Final = ("1", "2", "3")
 SUBSCRIBED: Final = ("4", "5")
@@ -117,7 +121,7 @@ def providers_file(ports: dict[str, int], changes: dict[str, str]) -> str:
         _PROVIDER.format(
             name=name,
             upper=name[-1].upper(),
-            url=f"http://127.0.0.1:{port}/api/v2",
+            url=f"http://127.0.0.1:{NOBODY_LISTENS if name == values['away'] else port}/api/v2",
             enabled="false" if name == values["off"] else "true",
             concurrency=values["concurrency"],
             poll=values["poll"],

@@ -20,7 +20,6 @@ _DOUBTS = (
 )
 VERBS_MAX = 8  # in one life
 _FOUND, _MISSING = "a person of the crash harness saw it", "a person of the crash harness did not see it"
-SAID = (_FOUND, _MISSING, GIVEN_UP)
 
 
 class Verdict(msgspec.Struct, frozen=True):

@@ -41,6 +41,8 @@ FAULTS: Final[tuple[tuple[str, str, bool], ...]] = (
     ("latency", "150", True),
     ("notices", "", True),
     ("framing", "close", True),
+    ("error", "The moon is full", True),  # a text nobody has classified
+    ("error", "The moon is full", False),
 )
 # Faults of the other actions: what a panel says late, wrongly or not at all.
 READ_FAULTS: Final = ("silent", "close", "reset", "html", "empty", "missing", "as_list", "no_multi", "latency")

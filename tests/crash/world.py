@@ -292,7 +292,7 @@ class World:
         ended = asyncio.Event()
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, ended.set)
-        pace = Pace(sweep=0.1, figures=5.0, balances=1.0, reconcile=0.2)
+        pace = Pace(sweep=0.1, figures=5.0, balances=1.0, reconcile=0.2, texts=0.2)
         made = Gateway(self._settings(n), clock=self.shared.clock, pace=pace, environ=self._environ(n))
         await made.start()
         reloads: set[asyncio.Task[bool]] = set()
