@@ -2,8 +2,8 @@
 
 redis-py 8 retries ten times by default, which turns a dead Redis into seconds for each command: retries are off and the
 time-outs short. After a fault the breaker leaves Redis alone, for one second at first and up to half a minute, with
-jitter so that replicas do not come back all at once. Every value carries a digest: what somebody else wrote under our
-name, or half of a value, is a miss.
+jitter so that replicas do not come back all at once; then one caller looks whether it is back. Every value carries a
+digest: what somebody else wrote under our name, or half of a value, is a miss.
 """
 
 import asyncio
@@ -93,6 +93,9 @@ class RedisCache:
         """The one place where redis's errors are known."""
         if self._elapsed() < self._closed_until:
             return None
+        looking = self.trouble != ""
+        if looking:  # whether it is back; nobody else waits for that
+            self._closed_until = self._elapsed() + within
         try:
             async with asyncio.timeout(within):
                 value = await call()
@@ -104,6 +107,8 @@ class RedisCache:
             self._pause = min(self._pause * 2, PAUSE_MAX_SECONDS)
             return None
         self._pause, self.trouble = PAUSE_FIRST_SECONDS, ""
+        if looking:
+            self._closed_until = 0.0
         return value
 
 

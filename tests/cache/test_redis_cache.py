@@ -13,6 +13,7 @@ from gateway.cache.cache import LONG_SECONDS, QUICK_SECONDS
 from gateway.cache.opening import open_cache
 from gateway.cache.redis_cache import PAUSE_MAX_SECONDS, PREFIX, RedisCache
 from gateway.core.gcra import Limit, take
+from tests.fault_proxy import FaultProxy
 from tests.servers import ValkeyServer
 
 
@@ -92,6 +93,24 @@ async def test_paused_server_keeps_nobody_waiting(cache: RedisCache, raw: redis.
         if await cache.get("a") == b"1":
             return
     raise AssertionError("it did not come back")
+
+
+async def test_one_caller_looks_whether_it_is_back(redis_url: str, told: Counted) -> None:
+    """When its pause is over, fifty callers at once are not kept waiting by a server that still says nothing."""
+    seconds = 0.0
+    with FaultProxy(int(redis_url.rpartition(":")[2].partition("/")[0])) as proxy:
+        cache = RedisCache(f"redis://127.0.0.1:{proxy.port}/0", told, lambda: seconds)
+        await cache.put("a", b"1", within=LONG_SECONDS)
+        proxy.partition()
+        assert await cache.get("a") is None
+        seconds += 2 * PAUSE_MAX_SECONDS
+        assert await asyncio.gather(*(cache.get("a") for _ in range(50))) == [None] * 50
+        assert told.failures == ["get", "get"]
+        proxy.heal()
+        seconds += 2 * PAUSE_MAX_SECONDS
+        assert await cache.get("a", within=LONG_SECONDS) == b"1"
+        assert await asyncio.gather(*(cache.get("a", within=LONG_SECONDS) for _ in range(50))) == [b"1"] * 50
+        await cache.close()
 
 
 async def test_server_that_was_away_for_an_hour_is_found_again(tmp_path: Path, told: Counted) -> None:
