@@ -1,6 +1,6 @@
 # What one types here. Everything that lasts longer than a line stands in a script; .ci/run runs the same checks.
 .DEFAULT_GOAL := help
-.PHONY: help alerts alert-rules clients-node samples explore metrics storm demo run test lint types machine races start-large rolling coverage-core chart-readme bench crash crash-sweep crash-mutants faults-pgbouncer faults-strace lock clean
+.PHONY: help image-check alerts alert-rules clients-node samples explore metrics storm demo run test lint types machine races start-large rolling coverage-core chart-readme bench crash crash-sweep crash-mutants faults-pgbouncer faults-strace lock clean
 
 BIN := .venv/bin
 
@@ -63,6 +63,10 @@ faults-pgbouncer: ## row D12 of the fault matrix with PgBouncer itself (Debian: 
 	@command -v pgbouncer >/dev/null || { echo 'pgbouncer is not installed; on Debian: apt-get install pgbouncer' >&2; exit 1; }
 	@./setup.sh dev
 	@$(BIN)/python -m pytest tests/matrix/with_pgbouncer.py
+
+image-check: ## build the Dockerfile for real and serve an order from it; as root, with Debian's buildah and debootstrap
+	@./setup.sh dev
+	@$(BIN)/python -m tools.image_check
 
 metrics: ## write the dashboards anew from tools/boards, and docs/metrics.md from what is declared and looked at
 	@./setup.sh dev
