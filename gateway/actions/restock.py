@@ -6,7 +6,9 @@ in the books, so that a restart sells at once, and in the shared cache, so that 
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
+from decimal import Decimal
 from functools import partial
+from time import monotonic
 from typing import Final
 
 import msgspec
@@ -15,11 +17,22 @@ import structlog
 from gateway.actions.desk import Desk
 from gateway.actions.snapshot import Snapshot
 from gateway.cache.cache import LONG_SECONDS, Cache
-from gateway.core.catalogue import Catalogue, Wanted, build_catalogue, missing_ids
+from gateway.core.catalogue import Catalogue, Wanted, build_catalogue, missing_ids, sells
 from gateway.core.changes import routes_lost
+from gateway.core.holds import Held, HoldRules, Holds, compare
 from gateway.core.messages import ErrorReply, ServicesReply, ServicesRequest
 from gateway.core.provider import ProviderList, Verdict, judge, normalise
-from gateway.store.services import ALLOT_MAX, CLOCKS_APART_MS, allot_ids, allotted_ids, keep_list, kept_lists
+from gateway.store.holds import HOLDS_MAX, free, held_services, keep_holds
+from gateway.store.services import (
+    ALLOT_MAX,
+    CLOCKS_APART_MS,
+    allot_ids,
+    allotted_ids,
+    keep_list,
+    kept_list,
+    kept_lists,
+    list_dated,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -28,13 +41,16 @@ log = structlog.get_logger(__name__)
 FRESH_SHARE: Final = 0.8
 _LIST: Final = msgspec.json.Decoder(ProviderList)
 _CHANGES_TOLD: Final = 20  # of one refresh
+# How often a process looks whether a person accepted what waits.
+HOLDS_SECONDS: Final = 5.0
 
 
 class Examined(msgspec.Struct, frozen=True):
-    """A list that was found sound, what it changes, and its JSON as it is kept."""
+    """A list that was found sound, what it changes, what of that has to wait, and its JSON as it is kept."""
 
     found: ProviderList
     verdict: Verdict
+    holds: Holds
     body: bytes
 
 
@@ -43,6 +59,13 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
     rate_per: int  # how many pieces its rates are for
     decimal_comma: bool = False
+    price_jump_max: Decimal | None = None  # per cent; a rate that jumps further waits for a person
+    hold_changed: bool = False  # whether a service that was gone, or is another one now, does
+
+    @property
+    def rules(self) -> HoldRules:
+        """What of it waits for a person."""
+        return HoldRules(price_jump_max=self.price_jump_max, changed=self.hold_changed)
 
     def fits(self, found: ProviderList) -> bool:
         """Whether a list has something, and was read so: otherwise its prices are wrong."""
@@ -61,6 +84,8 @@ class Shelves:
         self._ids: dict[tuple[str, str], int] = {}
         self._known: set[str] = set()  # providers of which a list was kept when this process started
         self._given_up: set[str] = set()  # providers whose first fetch failed
+        self._held: dict[tuple[str, str], Held] = {}  # as they were read last
+        self._heeded = 0.0  # when that was, by the clock that never jumps
         self._building = asyncio.Lock()
         self._version = 0  # grows with every change to the lists
         self._built = 0  # the version that is on sale
@@ -117,6 +142,12 @@ class Shelves:
         await self._put_on_sale()
         return not isinstance(found, str)
 
+    async def heed_holds(self) -> None:
+        """Sell by the holds as they stand in the books now, wherever they were written; every few seconds at most."""
+        if monotonic() - self._heeded >= HOLDS_SECONDS:
+            await self._read_holds()
+            await self._put_on_sale()
+
     def age(self, provider: str) -> float | None:
         """How old the provider's list in use is, in seconds; None without one."""
         found = self._lists.get(provider)
@@ -151,10 +182,13 @@ class Shelves:
         said = await self._desk.providers[provider].ask(ServicesRequest())
         if not isinstance(said, ServicesReply):
             return said.error if isinstance(said, ErrorReply) else getattr(said, "why", type(said).__name__)
+        await self._catch_up(provider)
+        await self._read_holds()
         now = self._desk.clock()
         examined = await asyncio.to_thread(self._examined, provider, said, fetched_at=now)
         if isinstance(examined, str):
             return examined
+        await self._hold(examined.holds, now=now)
         for flaw in examined.verdict.changes[:_CHANGES_TOLD]:
             log.info("service_changed", provider=provider, service=flaw.key, what=flaw.what)
         self._desk.news.prices_jumped(provider, examined.verdict.rises)
@@ -168,8 +202,47 @@ class Shelves:
         """The reply as a list, judged against the one in use; or why it is not believed. Runs in a thread."""
         how = self._readings[provider]
         found = normalise(provider, said, fetched_at=fetched_at, rate_per=how.rate_per, decimal_comma=how.decimal_comma)
-        verdict = judge(found, self._lists.get(provider))
-        return Examined(found, verdict, msgspec.json.encode(found)) if verdict.usable else verdict.why
+        before = self._lists.get(provider)
+        verdict = judge(found, before)
+        if not verdict.usable:
+            return verdict.why
+        known = {key: held for (name, key), held in self._held.items() if name == provider}
+        sold = sells(self._wanted, provider)
+        holds = compare(before, found, known, rules=how.rules, sold=sold, now=fetched_at)
+        return Examined(found, verdict, holds, msgspec.json.encode(found))
+
+    async def _catch_up(self, provider: str) -> None:
+        """Take up the list that another replica has kept since ours: what a new one changes is measured by that."""
+        mine = self._lists.get(provider)
+        kept_at = None if mine is None else await self._desk.store.read(partial(list_dated, provider))
+        if mine is None or kept_at is None or kept_at <= mine.fetched_at:
+            return
+        found = await self._desk.store.read_at_length(partial(kept_list, provider))
+        if found is not None and self._usable(found) and self._newer(found):
+            self._take(found)
+
+    async def _hold(self, holds: Holds, *, now: int) -> None:
+        """Write what has to wait, and what no longer does, before the list itself: whoever has that knows them."""
+        store, actor = self._desk.store, self._desk.owner
+        for begin in range(0, len(holds.put), HOLDS_MAX):
+            await store.run(partial(keep_holds, holds.put[begin : begin + HOLDS_MAX], actor=actor, now=now))
+        for begin in range(0, len(holds.drop), HOLDS_MAX):
+            await store.run(partial(free, holds.drop[begin : begin + HOLDS_MAX], actor=actor, now=now))
+        for held in [each for each in holds.put if each.waits][:_CHANGES_TOLD]:
+            log.warning("service_held", provider=held.provider, service=held.key, reason=held.reason, what=held.why)
+        for held in [each for each in holds.drop if each.waits][:_CHANGES_TOLD]:
+            log.info("service_freed", provider=held.provider, service=held.key, reason=held.reason)
+        if holds.put or holds.drop:
+            self._version += 1
+
+    async def _read_holds(self) -> dict[tuple[str, str], Held]:
+        """The holds as the books have them; where others are sold by, the next build goes by these."""
+        found = await self._desk.store.read_at_length(held_services)
+        if found != self._held and self._lists:
+            self._version += 1
+        self._held, self._heeded = found, monotonic()
+        self._desk.metrics.services_held(sum(each.waits for each in found.values()))
+        return found
 
     async def _cached(self, provider: str) -> ProviderList | None:
         body = await self._cache.get(f"list:{provider}", within=LONG_SECONDS)
@@ -207,7 +280,8 @@ class Shelves:
     async def _made(self, wanted: Wanted, lists: dict[str, ProviderList]) -> tuple[Catalogue, bool]:
         """The catalogue of these lists, built away from the event loop, and whether it is all there is to sell."""
         await self._allot(wanted, lists)
-        catalogue = await asyncio.to_thread(build_catalogue, wanted, lists, self._ids)
+        held = await self._read_holds()
+        catalogue = await asyncio.to_thread(build_catalogue, wanted, lists, self._ids, held=held)
         # A provider that was never heard and cannot be reached takes nothing away: nobody has seen its services yet.
         # Without one whose services were on sale before, the list would be a part of itself.
         seen = {name for name, _ in self._ids} | self._known

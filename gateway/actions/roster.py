@@ -76,4 +76,9 @@ def _client(
 
 
 def _reading_of(provider: Provider) -> Reading:
-    return Reading(rate_per=provider.rate_per, decimal_comma=provider.dialect.decimal_comma)
+    return Reading(
+        rate_per=provider.rate_per,
+        decimal_comma=provider.dialect.decimal_comma,
+        price_jump_max=provider.price_jump_max,
+        hold_changed=provider.hold_changed,
+    )

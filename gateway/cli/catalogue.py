@@ -1,4 +1,4 @@
-"""The command that prints what is sold: our id and name, from whom, at which cost, rate and margin."""
+"""The command that prints what is sold: our id and name, from whom, at which cost, rate and margin; and what waits."""
 
 import asyncio
 import json
@@ -10,9 +10,11 @@ import msgspec
 import rich_click as click
 
 from gateway.actions.wanted import upstream_of, wanted_of
-from gateway.cli.session import command, config_path, in_books, now, table
+from gateway.cli.held import accept, held, waiting
+from gateway.cli.session import command, config_path, in_books, now, printable, table
 from gateway.core.catalogue import EVERYBODY, Catalogue, Route, Service, build_catalogue, missing_ids
 from gateway.core.errors import GatewayError
+from gateway.core.holds import Held
 from gateway.core.messages import ServicesReply, ServicesRequest
 from gateway.core.money import format_amount, scale_of
 from gateway.core.provider import ProviderList, normalise
@@ -21,6 +23,7 @@ from gateway.providers.client import ProviderClient
 from gateway.settings.load import load_file
 from gateway.settings.values import ProvidersFile
 from gateway.store.engine import Store
+from gateway.store.holds import held_services
 from gateway.store.services import allotted_ids, kept_lists
 
 # Stand-ins for the ids of services whose real ones will be allotted when the gateway itself takes up the list: beyond
@@ -51,31 +54,39 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     rule: str
     currency: str
     sold: bool  # False where the rate leaves no margin over this route's cost, so that orders pass it over
+    held: str | None  # why it waits for a person, and is sold at its former price meanwhile
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--fetch", is_flag=True, help="Ask the providers now; otherwise the lists the gateway has kept.")
 @click.option("--tier", default=EVERYBODY, help="The rates of this tier; everybody's otherwise.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a service and route.")
+@click.pass_context
 @command
-def catalogue(*, fetch: bool, tier: str, as_json: bool) -> None:
+def catalogue(context: click.Context, /, *, fetch: bool, tier: str, as_json: bool) -> None:
     """Print what is sold: id, name, providers, cost, rate and margin; all amounts in our currency, per 1000 or flat."""
+    if context.invoked_subcommand is not None:
+        return
     file, _ = load_file(config_path(None), os.environ)
     if tier and tier not in file.tiers:
         raise NothingKnown(f"there is no tier {tier} in providers.yaml")
-    kept, ids = in_books(kept_in_books)
+    kept, ids, holds = in_books(kept_in_books)
     wanted = wanted_of(file)
     known = asyncio.run(_fetched(file)) if fetch else usable_lists(file, kept)
     if not known:
         raise NothingKnown("no provider's list is known yet: start the gateway once, or say --fetch")
     fresh = {service: NO_ID + number for number, service in enumerate(missing_ids(wanted, known, ids))}
-    made = build_catalogue(wanted, known, {**ids, **fresh})
+    made = build_catalogue(wanted, known, {**ids, **fresh}, held=holds)
     if as_json:
         for service in made.services:
-            for line in _lines(made, service, tier):
+            for line in _lines(made, service, tier=tier, holds=holds):
                 click.echo(json.dumps(msgspec.to_builtins(line), ensure_ascii=False))
     else:
-        rows = [_row(line, first=n == 0) for each in made.services for n, line in enumerate(_lines(made, each, tier))]
+        rows = [
+            _row(line, first=n == 0)
+            for each in made.services
+            for n, line in enumerate(_lines(made, each, tier=tier, holds=holds))
+        ]
         click.echo(table(_HEAD, rows))
         click.echo(f"{len(made.services)} services in {made.currency}, generation {made.generation}")
         for told in _lacking(file):
@@ -83,7 +94,14 @@ def catalogue(*, fetch: bool, tier: str, as_json: bool) -> None:
     for name in made.missing:
         click.echo(f"no list of {name} is known", err=True)
     for what in made.left_out:
-        click.echo(f"left out: {shown(what)}", err=True)
+        click.echo(f"left out: {printable(what)}", err=True)
+    wait = len(waiting(holds.values()))
+    if wait:
+        click.echo(f"{wait} services of providers wait for a person: gateway catalogue held", err=True)
+
+
+catalogue.add_command(held)
+catalogue.add_command(accept)
 
 
 def _lacking(file: ProvidersFile) -> Iterable[str]:
@@ -93,13 +111,14 @@ def _lacking(file: ProvidersFile) -> Iterable[str]:
             yield f"{name} speaks {provider.dialect.preset}, without {', '.join(provider.dialect.lacks)}"
 
 
-def _lines(made: Catalogue, service: Service, tier: str) -> Iterable[Line]:
+def _lines(made: Catalogue, service: Service, *, tier: str, holds: Mapping[tuple[str, str], Held]) -> Iterable[Line]:
     """A line for each route, best first."""
     scale = scale_of(made.currency)
     rate = service.rates.get(tier, service.rates[EVERYBODY])
 
     def line(route: Route) -> Line:
         cost = route.price.cost
+        hold = holds.get((route.provider, route.service))
         return Line(
             id=service.id if service.id < NO_ID else None,
             name=service.name,
@@ -114,6 +133,7 @@ def _lines(made: Catalogue, service: Service, tier: str) -> Iterable[Line]:
             rule=route.price.rule,
             currency=made.currency,
             sold=route.price.floor <= rate,
+            held=hold.why if hold is not None and hold.waits else None,
         )
 
     return map(line, service.routes)
@@ -122,15 +142,11 @@ def _lines(made: Catalogue, service: Service, tier: str) -> Iterable[Line]:
 def _row(line: Line, *, first: bool) -> tuple[str, ...]:
     """A line of the table; the service's own words stand on its first route only."""
     number = "new" if line.id is None else str(line.id)
-    words = (number, shown(line.name)[:NAME_SHOWN], line.type) if first else ("", "", "")
+    words = (number, printable(line.name)[:NAME_SHOWN], line.type) if first else ("", "", "")
     rule = line.rule if line.sold else f"{line.rule}, passed over: no margin"
+    rule = rule if line.held is None else f"{rule}, HELD: {line.held}"
     figures = (line.cost, line.rate, line.margin, line.margin_percent)
-    return (*words, line.provider, line.service, *figures, shown(rule))
-
-
-def shown(text: str) -> str:
-    """A stranger's text without what a terminal would act upon (Q61)."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    return (*words, line.provider, line.service, *figures, printable(rule))
 
 
 def usable_lists(file: ProvidersFile, kept: Mapping[str, ProviderList | None]) -> dict[str, ProviderList]:
@@ -144,9 +160,12 @@ def usable_lists(file: ProvidersFile, kept: Mapping[str, ProviderList | None]) -
     return usable
 
 
-async def kept_in_books(store: Store) -> tuple[Mapping[str, ProviderList | None], dict[tuple[str, str], int]]:
-    """The lists the gateway has kept, and the ids of ours that services have."""
-    return await store.read_at_length(kept_lists), await store.read_at_length(allotted_ids)
+async def kept_in_books(
+    store: Store,
+) -> tuple[Mapping[str, ProviderList | None], dict[tuple[str, str], int], dict[tuple[str, str], Held]]:
+    """The lists the gateway has kept, the ids of ours that services have, and what waits for a person."""
+    lists, ids = await store.read_at_length(kept_lists), await store.read_at_length(allotted_ids)
+    return lists, ids, await store.read_at_length(held_services)
 
 
 async def _fetched(file: ProvidersFile) -> dict[str, ProviderList]:
@@ -163,7 +182,7 @@ async def _fetched(file: ProvidersFile) -> dict[str, ProviderList]:
             comma = provider.dialect.decimal_comma
             return normalise(name, said, fetched_at=now(), rate_per=provider.rate_per, decimal_comma=comma)
         why = getattr(said, "why", None) or getattr(said, "error", None) or type(said).__name__
-        click.echo(f"{name}: {shown(why)}", err=True)
+        click.echo(f"{name}: {printable(why)}", err=True)
         return None
 
     names = [name for name, provider in file.providers.items() if provider.enabled]

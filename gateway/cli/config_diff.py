@@ -7,8 +7,8 @@ import msgspec
 import rich_click as click
 
 from gateway.actions.wanted import wanted_of
-from gateway.cli.catalogue import NO_ID, NothingKnown, kept_in_books, shown, usable_lists
-from gateway.cli.session import command, config_path, in_books, table
+from gateway.cli.catalogue import NO_ID, NothingKnown, kept_in_books, usable_lists
+from gateway.cli.session import command, config_path, in_books, printable, table
 from gateway.core.catalogue import EVERYBODY, Catalogue, build_catalogue, missing_ids
 from gateway.core.changes import Change, Sold, changes
 from gateway.core.money import format_amount, scale_of
@@ -55,13 +55,13 @@ def diff(*, new: str, against: str | None, tier: str, as_json: bool) -> None:
 
 def _catalogues(before: ProvidersFile, after: ProvidersFile) -> tuple[Catalogue, Catalogue]:
     """What each file sells of the lists that are kept; a service that has no id yet has the same stand-in in both."""
-    kept, ids = in_books(kept_in_books)
+    kept, ids, holds = in_books(kept_in_books)
     sides = [(wanted_of(file), usable_lists(file, kept)) for file in (before, after)]
     if not any(lists for _, lists in sides):
         raise NothingKnown("no provider's list is known yet: start the gateway once")
     fresh = dict.fromkeys(service for wanted, lists in sides for service in missing_ids(wanted, lists, ids))
     numbers = {**ids, **{service: NO_ID + n for n, service in enumerate(fresh)}}
-    was, becomes = (build_catalogue(wanted, lists, numbers) for wanted, lists in sides)
+    was, becomes = (build_catalogue(wanted, lists, numbers, held=holds) for wanted, lists in sides)
     return was, becomes
 
 
@@ -69,12 +69,12 @@ def _row(change: Change, scale: int) -> tuple[str, ...]:
     before, after = change.before, change.after
     return (
         "new" if change.id >= NO_ID else str(change.id),
-        shown(change.name)[:NAME_SHOWN],
+        printable(change.name)[:NAME_SHOWN],
         change.kind,
         _both(None if before is None else before.first, None if after is None else after.first),
         _both(_amount(before, "rate", scale), _amount(after, "rate", scale)),
         _both(_amount(before, "margin", scale), _amount(after, "margin", scale)),
-        shown("; ".join(change.others)),
+        printable("; ".join(change.others)),
     )
 
 

@@ -6,6 +6,7 @@ import shutil
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from decimal import Decimal
 from enum import StrEnum
@@ -32,6 +33,7 @@ from gateway.settings.load import Settings, load_settings
 from gateway.settings.modes import open_to_others
 from gateway.settings.values import Provider
 from gateway.store.engine import Store, StoreError
+from gateway.store.holds import held_services
 from gateway.store.migrate import load_migrations
 from gateway.store.owners import books_time
 from gateway.store.safety import safety
@@ -161,7 +163,19 @@ async def _schema(store: Store) -> list[Finding]:
     if safe.on:
         do = "`gateway reconcile` compares them with the panels"
         return [bad("safe mode", f"{safe.reason}; known until {shown(safe.known_until)} UTC, nothing is placed", do=do)]
-    return [good("schema", f"{ours:04d}, as this program has it; not in safe mode")]
+    return [good("schema", f"{ours:04d}, as this program has it; not in safe mode"), await _held(store)]
+
+
+async def _held(store: Store) -> Finding:
+    """What waits for a person before it is sold as its provider has it now."""
+    found = [each for each in (await store.read_at_length(held_services)).values() if each.waits]
+    if not found:
+        return good("held services", "nothing of a provider's list waits for a person")
+    counts = ", ".join(
+        f"{count} {word}" for word, count in sorted(Counter(each.reason.value for each in found).items())
+    )
+    do = "`gateway catalogue held` says what changed, `gateway catalogue accept` sells it so"
+    return bad("held services", f"{len(found)} wait for a person: {counts}", do=do, level=Level.WARN)
 
 
 async def _clocks_apart(store: Store) -> Finding:

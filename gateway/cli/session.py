@@ -87,6 +87,11 @@ def now() -> int:
     return time.time_ns() // 1_000_000
 
 
+def printable(text: str) -> str:
+    """A stranger's text without what a terminal would act upon (Q61)."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Rows under their heads, in columns that are as wide as they need to be; numbers to the right."""
     widths = [max(len(row[n]) for row in (head, *rows)) for n in range(len(head))]

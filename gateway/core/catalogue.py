@@ -3,17 +3,19 @@
 A service is declared in providers.yaml, with an id and routes of its own, or imported from one provider, with an id
 that is allotted once and never changes or is used again. What a declared service does not say it takes from its first
 route that exists. A route whose floor is above the listed rate is kept and passed over when orders are planned: the
-list sells at one rate, and no route may sell below its floor.
+list sells at one rate, and no route may sell below its floor. What a person has to accept first (core/holds.py) is not
+on it, or at its former price.
 """
 
 import fnmatch
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Final
 
 import msgspec
 
+from gateway.core.holds import OFF_SALE, Held, Reason
 from gateway.core.messages import ServiceRow, ServicesReply
 from gateway.core.money import BadAmount, format_amount, scale_of
 from gateway.core.pricing import Markup, Price, Rules, choose_rule, quote
@@ -22,6 +24,7 @@ from gateway.core.service import find_type, fold
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 EVERYBODY: Final = ""  # the tier of users who have none
+_NONE_HELD: Final[Mapping[tuple[str, str], Held]] = {}
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +131,26 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     tiers: dict[str, Markup]
 
 
+class _Found(msgspec.Struct, frozen=True):
+    """A provider's row behind one of our services, and its rate as it was believed where its price is held."""
+
+    source: Source
+    row: ProviderService
+    former: Decimal | None
+
+    @property
+    def where(self) -> str:
+        """As routes are written."""
+        return f"{self.source.name}/{self.row.key}"
+
+
+def sells(wanted: Wanted, provider: str) -> Callable[[ProviderService], bool]:
+    """Whether we sell a service of a provider's list: as a route of ours, or because it is imported."""
+    behind = {key for declared in wanted.declared for name, key in declared.routes if name == provider}
+    source = wanted.sources.get(provider)
+    return lambda row: row.key in behind or (source is not None and source.takes(row))
+
+
 def missing_ids(
     wanted: Wanted, lists: Mapping[str, ProviderList], ids: Mapping[tuple[str, str], int]
 ) -> list[tuple[str, str]]:
@@ -139,13 +162,22 @@ def missing_ids(
     ]
 
 
-def build_catalogue(wanted: Wanted, lists: Mapping[str, ProviderList], ids: Mapping[tuple[str, str], int]) -> Catalogue:
-    """Everything that can be sold: declared services by id, then imported ones by provider and list order."""
+def build_catalogue(
+    wanted: Wanted,
+    lists: Mapping[str, ProviderList],
+    ids: Mapping[tuple[str, str], int],
+    *,
+    held: Mapping[tuple[str, str], Held] = _NONE_HELD,
+) -> Catalogue:
+    """Everything that can be sold: declared services by id, then imported ones by provider and list order.
+
+    `held` are the holds there are, by provider and its own id.
+    """
     left_out: list[str] = []
     rows = {name: {service.key: service for service in each.services} for name, each in lists.items()}
     services: dict[int, Service] = {}
     for declared in sorted(wanted.declared, key=lambda each: each.id):
-        made = _declared(wanted, declared, rows, left_out=left_out)
+        made = _declared(wanted, declared, rows, held=held, left_out=left_out)
         if made is not None:
             services[made.id] = made
     taken = {declared.id for declared in wanted.declared}
@@ -157,9 +189,12 @@ def build_catalogue(wanted: Wanted, lists: Mapping[str, ProviderList], ids: Mapp
         if number in taken:
             left_out.append(f"{source.name}/{row.key}: its id {number} is declared for another service")
             continue
-        made = _service(
-            wanted, Declared(id=number, routes=((source.name, row.key),)), [(source, row)], left_out=left_out
-        )
+        hold = held.get((source.name, row.key))
+        if hold is not None and hold.reason in OFF_SALE:
+            left_out.append(f"{source.name}/{row.key} is held: {hold.why}")
+            continue
+        found = [_Found(source, row, _former(hold))]
+        made = _service(wanted, Declared(id=number, routes=((source.name, row.key),)), found, left_out=left_out)
         if made is not None:
             services[number] = made
     ordered = tuple(services.values())
@@ -207,52 +242,58 @@ def _declared(
     declared: Declared,
     rows: Mapping[str, Mapping[str, ProviderService]],
     *,
+    held: Mapping[tuple[str, str], Held],
     left_out: list[str],
 ) -> Service | None:
-    found: list[tuple[Source, ProviderService]] = []
+    found: list[_Found] = []
     for name, key in declared.routes:
+        hold = held.get((name, key))
         if name not in wanted.sources:
             left_out.append(f"service {declared.id}: {name} is switched off")
         elif name in rows and key not in rows[name]:
             left_out.append(f"service {declared.id}: {name} has no service {key}")
+        elif name in rows and hold is not None and hold.reason in OFF_SALE:
+            left_out.append(f"service {declared.id}: {name}/{key} is held: {hold.why}")
         elif name in rows:
-            found.append((wanted.sources[name], rows[name][key]))
+            found.append(_Found(wanted.sources[name], rows[name][key], _former(hold)))
     return _service(wanted, declared, found, left_out=left_out)
 
 
-def _service(
-    wanted: Wanted, declared: Declared, found: list[tuple[Source, ProviderService]], *, left_out: list[str]
-) -> Service | None:
+def _service(wanted: Wanted, declared: Declared, found: list[_Found], *, left_out: list[str]) -> Service | None:
     """One service out of the rows its routes lead to, or None with the reason told."""
     if not found:
         return None
-    first_source, first = found[0]
+    lead, first = found[0], found[0].row
     kind = find_type(first.type)
     if kind is None:
-        left_out.append(f"{first_source.name}/{first.key}: the type {first.type} is not sold yet")
+        left_out.append(f"{lead.where}: the type {first.type} is not sold yet")
         return None
-    alike = [(source, row) for source, row in found if row.type == first.type]
+    alike = [each for each in found if each.row.type == first.type]
     left_out += [
-        f"service {declared.id}: {s.name}/{r.key} is of type {r.type}" for s, r in found if r.type != first.type
+        f"service {declared.id}: {each.where} is of type {each.row.type}"
+        for each in found
+        if each.row.type != first.type
     ]
     category = declared.category or first.category
     try:
         routes = tuple(_route(wanted, declared.id, category, found=each) for each in alike)
         rates = {EVERYBODY: routes[0].price.rate}
         for name, tier in wanted.tiers.items():
-            rule = choose_rule(wanted.rules, provider=first_source.name, category=category, service=declared.id)
-            rates[name] = quote(
-                first.rate, first_source.exchange_rate, rule, tier=tier, scale=scale_of(wanted.currency)
-            ).rate
+            rate = first.rate if lead.former is None else lead.former
+            rates[name] = _price(wanted, declared.id, category, found=lead, rate=rate, tier=tier).rate
+        if lead.former is not None and not _covered(wanted, declared.id, category, found=lead, rates=rates):
+            # Sold at its former price it would lose money: the next route, if there is one.
+            left_out.append(f"{lead.where} is held: the former price does not cover {first.rate:f}")
+            return _service(wanted, declared, found[1:], left_out=left_out)
     except BadAmount as error:
-        left_out.append(f"{first_source.name}/{first.key}: {error}")
+        left_out.append(f"{lead.where}: {error}")
         return None
     low, high = min(route.min for route in routes), max(route.max for route in routes)
     low = low if declared.min is None else max(declared.min, low)
     high = high if declared.max is None else min(declared.max, high)
     if high < low or rates[EVERYBODY] <= 0:
         what = f"nothing between {low} and {high} can be sold" if high < low else "it has no price"
-        left_out.append(f"{first_source.name}/{first.key}: {what}")
+        left_out.append(f"{lead.where}: {what}")
         return None
     return Service(
         id=declared.id,
@@ -262,10 +303,10 @@ def _service(
         description=first.description if declared.description is None else declared.description,
         min=low,
         max=high,
-        dripfeed=kind.dripfeed and all(row.dripfeed is True for _, row in alike),
+        dripfeed=kind.dripfeed and all(each.row.dripfeed is True for each in alike),
         # What a panel refills is an order of one post, which our users have no id of.
-        refill=not kind.subscribed and all(row.refill is True and source.refills for source, row in alike),
-        cancel=all(row.cancel is True and source.cancels for source, row in alike),
+        refill=not kind.subscribed and all(each.row.refill is True and each.source.refills for each in alike),
+        cancel=all(each.row.cancel is True and each.source.cancels for each in alike),
         flat=kind.flat,
         routes=routes,
         rates=rates,
@@ -273,11 +314,35 @@ def _service(
     )
 
 
-def _route(wanted: Wanted, number: int, category: str, *, found: tuple[Source, ProviderService]) -> Route:
-    source, row = found
-    rule = choose_rule(wanted.rules, provider=source.name, category=category, service=number)
-    price = quote(row.rate, source.exchange_rate, rule, tier=None, scale=scale_of(wanted.currency))
-    return Route(provider=source.name, service=row.key, cost_rate=row.rate, price=price, min=row.min, max=row.max)
+def _route(wanted: Wanted, number: int, category: str, *, found: _Found) -> Route:
+    row = found.row
+    is_now = _price(wanted, number, category, found=found, rate=row.rate)
+    if found.former is not None:  # Until a person believes the new one, nothing is sold below what either asks for.
+        was = _price(wanted, number, category, found=found, rate=found.former)
+        is_now = msgspec.structs.replace(is_now, rate=was.rate, floor=max(was.floor, is_now.floor))
+    return Route(
+        provider=found.source.name, service=row.key, cost_rate=row.rate, price=is_now, min=row.min, max=row.max
+    )
+
+
+def _covered(wanted: Wanted, number: int, category: str, *, found: _Found, rates: Mapping[str, int]) -> bool:
+    """Whether what everybody and each tier pays covers what a held service costs now, with its margin."""
+    return all(
+        rates[name] >= _price(wanted, number, category, found=found, rate=found.row.rate, tier=tier).floor
+        for name, tier in {EVERYBODY: None, **wanted.tiers}.items()
+    )
+
+
+def _price(  # noqa: PLR0913 - whose service it is, and at which rate for whom
+    wanted: Wanted, number: int, category: str, *, found: _Found, rate: Decimal, tier: Markup | None = None
+) -> Price:
+    rule = choose_rule(wanted.rules, provider=found.source.name, category=category, service=number)
+    return quote(rate, found.source.exchange_rate, rule, tier=tier, scale=scale_of(wanted.currency))
+
+
+def _former(hold: Held | None) -> Decimal | None:
+    """The rate a service is sold by while its new one waits."""
+    return hold.rate if hold is not None and hold.reason is Reason.PRICE else None
 
 
 def _like(text: str, pattern: str) -> bool:

@@ -84,7 +84,8 @@ WORDS: Final[dict[Kind, Words]] = {
     ),
     Kind.PRICE_JUMP: Words(
         "prices jumped",
-        "Our rates follow by the markup. Is the panel mistaken, or are users told first? `gateway catalogue` has both.",
+        "They wait until somebody accepts them (`gateway catalogue held`), at the former price or off sale, unless "
+        "`price_jump_max` lets them. Is the panel mistaken, or are users told first?",
         "docs/notices.md#price_jump",
     ),
     Kind.USER_BALANCE_LOW: Words(

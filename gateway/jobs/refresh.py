@@ -40,6 +40,7 @@ class Schedule:
                 self._anew.discard(provider)
             self._due[provider] = self._clock() + self._wait(provider, sound=sound)
         self._shelves.tell_ages()
+        await self._shelves.heed_holds()
 
     def hasten(self, providers: Collection[str]) -> None:
         """Have these providers' lists fetched at the next look."""

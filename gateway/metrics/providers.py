@@ -53,11 +53,14 @@ REFRESHES: Final = counter(
     outcome=("ok", "failed"),
 )
 SERVICES: Final = gauge("catalogue_services", "Services on sale.")
+HELD: Final = gauge(
+    "catalogue_held", "Services of providers that wait for a person; `gateway catalogue held` has them."
+)
 UNCLASSIFIED: Final = counter("unclassified", "Errors of panels in words that nobody has classified.")
 TEXTS: Final = gauge("unclassified_texts", "Texts that wait to be classified; `gateway errors list` has them.")
 
 DECLARED: Final[tuple[Metric, ...]] = (
-    *(CALLS, ADD_SECONDS, ASK_SECONDS, RETRIES, BREAKER, UP, LIST_AGE, REFRESHES, SERVICES, UNCLASSIFIED, TEXTS),
+    *(CALLS, ADD_SECONDS, ASK_SECONDS, RETRIES, BREAKER, UP, LIST_AGE, REFRESHES, SERVICES, HELD, UNCLASSIFIED, TEXTS),
 )
 
 
@@ -101,6 +104,10 @@ class ProviderFacts(Instruments):
     def catalogue_age(self, provider: str, seconds: float) -> None:
         """How old a provider's list in use is."""
         self.set(LIST_AGE, seconds, provider)
+
+    def services_held(self, services: int) -> None:
+        """How many services wait for a person, of all providers."""
+        self.set(HELD, services)
 
     def catalogue_size(self, services: int) -> None:
         """How many services are on sale."""

@@ -82,6 +82,8 @@ class Check:
                 self._fault((*path, "timeouts", name), f"{name} has to be above 0")
         for where, what in dialect_faults(provider.dialect):
             self._fault((*path, "dialect", *where), what)
+        if provider.price_jump_max is not None and provider.price_jump_max < 0:
+            self._fault((*path, "price_jump_max"), "price_jump_max is 0 or more, or never")
         self._link_wait(provider.link_wait_seconds, path)
         self._answers(provider, path)
         self._unknown(provider.unknown, (*path, "unknown"))

@@ -34,7 +34,7 @@ _TRUTH: Final = {"true": True, "false": False}
 # The fields, beside secrets, whose texts may refer to the environment: an address, and what a panel wants said besides.
 _REFERRING: Final = frozenset({"url", "headers", "extra_fields", "add_fields"})
 # The fields that may say `never`, which is None here.
-_NEVER: Final = frozenset({"refund_after_hours"})
+_NEVER: Final = frozenset({"refund_after_hours", "price_jump_max"})
 _WORDS: Final = {str: "a text", int: "a whole number", Decimal: "a number", bool: "true or false", Secret: "a text"}
 
 

@@ -8,7 +8,7 @@ import msgspec
 from gateway.core.dialects import ACTION_NAMES, REPLY_FIELDS, REQUEST_FIELDS, ProviderDialect
 from gateway.core.presets import PRESETS
 from gateway.settings.secrets import REFERENCE_PATTERN, Secret
-from gateway.settings.values import Imports, ProvidersFile, UnknownRules
+from gateway.settings.values import Imports, Provider, ProvidersFile, UnknownRules
 
 TITLE: Final = "providers.yaml of the gateway"
 
@@ -28,7 +28,8 @@ def file_schema() -> dict[str, Any]:
     components[ProviderDialect.__name__] = {"anyOf": [{"enum": list(PRESETS)}, {"$ref": "#/$defs/DialectFields"}]}
     for component in components.values():
         _numbers(component)
-    components[UnknownRules.__name__]["properties"]["refund_after_hours"]["anyOf"].append({"const": "never"})
+    for kind, name in ((UnknownRules, "refund_after_hours"), (Provider, "price_jump_max")):
+        components[kind.__name__]["properties"][name]["anyOf"].append({"const": "never"})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": TITLE,

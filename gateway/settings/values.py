@@ -102,6 +102,10 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     poll_seconds: Decimal = Decimal(30)  # how often a young order is asked about
     refund_confirmations: int = 1  # how often in a row it has to name a refund before the user gets it
     refresh_seconds: Decimal = Decimal(600)  # how often its list is fetched
+    # Per cent; a rate that jumps further, up or down, waits for a person. `never`: none does. Panels' everyday changes
+    # stay below half; a slip of a digit, a unit or a currency does not.
+    price_jump_max: Decimal | None = Decimal(50)
+    hold_changed: bool = True  # whether a service that was gone, or is another one now, waits for a person
     rate_per: int = 1000  # how many pieces its rates are for
     allow_private: bool = False  # whether its address may be a private one
     verify_tls: bool = True

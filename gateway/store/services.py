@@ -48,11 +48,23 @@ def keep_list(provider: str, body: str, *, fetched_at: int) -> Steps[None]:
 
 def kept_lists() -> Steps[dict[str, ProviderList | None]]:
     """The last good list of each provider that ever had one; None where this version cannot read what was kept."""
-    rows = yield Query("lists_kept")
-    found: dict[str, ProviderList | None] = {}
-    for row in rows:
-        try:
-            found[row["provider"]] = _LIST.decode(row["body"])
-        except msgspec.DecodeError:
-            found[row["provider"]] = None
-    return found
+    return {row["provider"]: _list(row["body"]) for row in (yield Query("lists_kept"))}
+
+
+def kept_list(provider: str) -> Steps[ProviderList | None]:
+    """The same of one provider."""
+    rows = yield Query("list_kept", {"provider": provider})
+    return _list(rows[0]["body"]) if rows else None
+
+
+def list_dated(provider: str) -> Steps[int | None]:
+    """When the list of a provider that is kept was fetched, in ms."""
+    rows = yield Query("list_dated", {"provider": provider})
+    return int(rows[0]["fetched_at"]) if rows else None
+
+
+def _list(body: str) -> ProviderList | None:
+    try:
+        return _LIST.decode(body)
+    except msgspec.DecodeError:
+        return None

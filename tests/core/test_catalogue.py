@@ -1,10 +1,22 @@
 """The catalogue: declared and imported services, merged and priced, under ids that never change."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from gateway.core.catalogue import Declared, Pattern, Source, build_catalogue, listing, missing_ids
+from gateway.core.catalogue import (
+    Catalogue,
+    Declared,
+    Pattern,
+    Source,
+    Wanted,
+    build_catalogue,
+    listing,
+    missing_ids,
+    sells,
+)
+from gateway.core.holds import Held, Reason
 from gateway.core.pricing import Markup, Rules
 from gateway.core.provider import ProviderService
 from tests.makers import make_list, make_row, make_wanted
@@ -182,3 +194,85 @@ def test_list_shows_each_tier_its_own_rate() -> None:
     assert rates == ["1.08", "1.026", "1.08"]
     first: ProviderService = A
     assert listing(catalogue, "").services[0].max == max(first.max, B.max)
+
+
+def hold(reason: Reason, former: str, now: str, key: str = "101", provider: str = "panel-a") -> dict[Any, Held]:
+    """A hold of one service."""
+    made = Held(
+        provider=provider, key=key, reason=reason, name="N", type="Default", rate=Decimal(former), now_name="N",
+        now_type="Default", now_rate=Decimal(now), since=1,
+    )  # fmt: skip
+    return {(provider, key): made}
+
+
+def sold_at(former: str, now: str, *, percent: int = 50, wanted: Wanted | None = None) -> Catalogue:
+    """What is on sale of panel-a/101 while its price is held."""
+    rules = Rules(default=Markup(percent=Decimal(percent), min_margin=Decimal("0.10")))
+    rows = make_list("panel-a", make_row("101", rate=Decimal(now)))
+    held = hold(Reason.PRICE, former, now)
+    return build_catalogue(wanted or make_wanted(rules=rules, tiers={}), {"panel-a": rows}, IDS, held=held)
+
+
+def test_q81_held_service_keeps_its_former_price_while_that_covers_the_new_cost() -> None:
+    """It costs what its list says now, and nothing is sold below the higher of both floors."""
+    (service,) = sold_at("1.00", "1.40").services
+    assert service.rates == {"": 150_000_000}
+    assert (service.routes[0].price.rate, service.routes[0].price.cost) == (150_000_000, 140_000_000)
+    assert service.routes[0].price.floor == 150_000_000
+    assert service.routes[0].cost_rate == Decimal("1.40")
+    (cheaper,) = sold_at("1.00", "0.10").services
+    assert (cheaper.rates, cheaper.routes[0].price.floor) == ({"": 150_000_000}, 110_000_000)
+
+
+def test_q81_held_service_that_would_lose_money_goes_off_sale_or_another_way() -> None:
+    """A hair above what the former price covers with the margin; a second route takes its place at its own price."""
+    gone = sold_at("1.00", "1.41")
+    assert gone.services == ()
+    assert gone.left_out == ("panel-a/101 is held: the former price does not cover 1.41",)
+    wanted = make_wanted(Declared(id=1, routes=(("panel-a", "101"), ("panel-b", "2001"))), tiers={})
+    rows = {
+        "panel-a": make_list("panel-a", make_row("101", rate=Decimal(3))),
+        "panel-b": make_list("panel-b", make_row("2001", rate=Decimal(2))),
+    }
+    service = build_catalogue(wanted, rows, {}, held=hold(Reason.PRICE, "1.00", "3.00")).by_id[1]
+    assert [route.provider for route in service.routes] == ["panel-b"]
+    assert service.rates == {"": 220_000_000}
+
+
+def test_q81_tier_that_would_lose_money_takes_a_held_service_off_sale() -> None:
+    """Nobody is sold at a loss, and nobody at a price that no person has seen."""
+    rules = Rules(default=Markup(percent=Decimal(50)))
+    assert sold_at("1.00", "1.45", wanted=make_wanted(rules=rules, tiers={})).services
+    assert not sold_at("1.00", "1.45", wanted=make_wanted(rules=rules)).services
+
+
+def test_q81_held_second_route_is_taken_only_where_it_leaves_a_margin() -> None:
+    """By the higher of both prices: a fall nobody has looked at yet opens no way."""
+    wanted = make_wanted(Declared(id=1, routes=(("panel-b", "2001"), ("panel-a", "101"))), tiers={})
+    rows = {
+        "panel-a": make_list("panel-a", make_row("101", rate=Decimal("0.10"))),
+        "panel-b": make_list("panel-b", make_row("2001", rate=Decimal(1))),
+    }
+    service = build_catalogue(wanted, rows, {}, held=hold(Reason.PRICE, "3.00", "0.10")).by_id[1]
+    assert (service.rates[""], service.routes[1].price.floor) == (110_000_000, 300_000_000)
+
+
+@pytest.mark.parametrize("reason", [Reason.CHANGED, Reason.RETURNED, Reason.GONE])
+def test_q80_held_service_is_off_sale_imported_or_declared(reason: Reason) -> None:
+    """One that is gone is not held; should its row be there all the same, the next list holds it."""
+    rows = {"panel-a": make_list("panel-a", make_row("101"))}
+    held = hold(reason, "0.90", "0.90")
+    why = next(iter(held.values())).why
+    imported = build_catalogue(make_wanted(), rows, IDS, held=held)
+    declared = build_catalogue(make_wanted(Declared(id=1, routes=(("panel-a", "101"),))), rows, {}, held=held)
+    on_sale = reason is Reason.GONE
+    assert bool(imported.services) is bool(declared.services) is on_sale
+    assert imported.left_out == (() if on_sale else (f"panel-a/101 is held: {why}",))
+    assert declared.left_out == (() if on_sale else (f"service 1: panel-a/101 is held: {why}",))
+
+
+def test_what_we_sell_of_a_list_is_told() -> None:
+    """Routes of ours, and imports; of a provider that is switched off its routes alone."""
+    wanted = make_wanted(Declared(id=1, routes=(("panel-a", "7"), ("panel-x", "8"))))
+    assert all(map(sells(wanted, "panel-a"), (make_row("7"), make_row("9"))))
+    assert [sells(wanted, "panel-x")(make_row(key)) for key in ("8", "9")] == [True, False]

@@ -16,3 +16,31 @@ WHERE excluded.fetched_at > kept_lists.fetched_at OR kept_lists.fetched_at > CAS
 
 -- name: lists_kept
 SELECT provider, body FROM kept_lists
+
+-- name: list_dated
+-- When the list that is kept was fetched.
+SELECT fetched_at FROM kept_lists WHERE provider = :provider
+
+-- name: list_kept
+SELECT provider, body FROM kept_lists WHERE provider = :provider
+
+-- name: services_held
+SELECT provider, service, reason, name, type, rate, now_name, now_type, now_rate, since FROM held_services ORDER BY provider, service
+
+-- name: service_held
+SELECT provider, service, reason, name, type, rate, now_name, now_type, now_rate, since FROM held_services
+WHERE provider = :provider AND service = :service
+
+-- name: service_hold
+-- A row that stands as it is already is not written: then nothing is told of it twice.
+INSERT INTO held_services(provider, service, reason, name, type, rate, now_name, now_type, now_rate, since)
+VALUES(:provider, :service, :reason, :name, :type, :rate, :now_name, :now_type, :now_rate, :since)
+ON CONFLICT(provider, service) DO UPDATE SET
+  reason = excluded.reason, name = excluded.name, type = excluded.type, rate = excluded.rate, now_name = excluded.now_name,
+  now_type = excluded.now_type, now_rate = excluded.now_rate, since = excluded.since
+WHERE held_services.reason <> excluded.reason OR held_services.now_name <> excluded.now_name
+   OR held_services.now_type <> excluded.now_type OR COALESCE(held_services.now_rate, '') <> COALESCE(excluded.now_rate, '')
+RETURNING service
+
+-- name: service_free
+DELETE FROM held_services WHERE provider = :provider AND service = :service RETURNING service
