@@ -14,6 +14,7 @@ from gateway.cli.healthcheck import healthcheck
 from gateway.cli.key import key
 from gateway.cli.ledger import ledger
 from gateway.cli.migrate import migrate
+from gateway.cli.notify import notify
 from gateway.cli.order import order
 from gateway.cli.panel import panel
 from gateway.cli.provider import provider
@@ -29,7 +30,7 @@ def main() -> None:
     """A gateway between panels: one endpoint, one key, one prepaid balance in front of many upstream panels."""
 
 
-_BOOKS = (catalogue, user, key, order, unknown, ledger, errors, events, migrate, backup, restore, reconcile)
+_BOOKS = (catalogue, user, key, order, unknown, ledger, errors, events, notify, migrate, backup, restore, reconcile)
 for _command in (serve, demo, doctor, healthcheck, *_BOOKS, config, provider, panel):
     main.add_command(_command)
 

@@ -149,7 +149,7 @@ def test_the_gateway_takes_what_it_is_told(example: str, tmp_path: Path) -> None
         (tmp_path / "keys" / name).write_text("canary")
     written = tmp_path / "providers.yaml"
     written.write_text(file.replace("/run/secrets/providers", str(tmp_path / "keys")))
-    load_file(written, {"PANEL_A_KEY": "canary", "PANEL_C_KEY": "canary"})
+    load_file(written, {"PANEL_A_KEY": "canary", "PANEL_C_KEY": "canary", "SMTP_PASSWORD": "canary"})
     assert str(told.data_dir) in [mount["mountPath"] for mount in gateway_in(values)["volumeMounts"]]
     assert str(told.config.parent) in [mount["mountPath"] for mount in gateway_in(values)["volumeMounts"]]
     assert (told.host, told.metrics_host) == ("0.0.0.0", "0.0.0.0")
@@ -200,7 +200,11 @@ def test_secrets_are_named_and_never_written(example: str) -> None:
                     assert "@" not in variable["value"]
     files = values["providers"].get("secretAs") == "files"
     container = gateway_in(values)
-    assert ("envFrom" in container) == bool(values["providers"].get("existingSecret") and not files)
+    wanted = [
+        values["providers"].get("existingSecret") if not files else "",
+        values.get("notify", {}).get("existingSecret"),
+    ]
+    assert [each["secretRef"]["name"] for each in container.get("envFrom", [])] == [name for name in wanted if name]
     assert ("/run/secrets/providers" in json.dumps(container["volumeMounts"])) == files
 
 

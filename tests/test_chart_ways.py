@@ -85,6 +85,8 @@ def test_peers_are_those_that_were_named() -> None:
     everything = manifests(values_of("examples/everything.yaml"))
     out = ways(one(everything, "NetworkPolicy", "shop"), "egress")
     assert 8000 in out
+    assert out[587] == out[443], "mail goes where panels are: to the public internet"
+    assert 587 not in ways(one(found, "NetworkPolicy", "gateway"), "egress")
     assert out[4318] == [{"ipBlock": {"cidr": "203.0.113.7/32"}}]
 
 

@@ -25,10 +25,9 @@ def check(file: str | None) -> None:
     path = config_path(file)
     found, digest = load_file(path, os.environ)
     enabled = sum(provider.enabled for provider in found.providers.values())
-    click.echo(
-        f"{path} is good: {_counted(found.providers, 'provider')} ({enabled} enabled), "
-        f"{_counted(found.services, 'service')}, {_counted(found.tiers, 'tier')}, {found.currency}, hash {digest}"
-    )
+    counted = [f"{_counted(found.providers, 'provider')} ({enabled} enabled)", _counted(found.services, "service")]
+    counted += [_counted(found.tiers, "tier"), _counted(found.notify.channels, "channel")]
+    click.echo(f"{path} is good: {', '.join(counted)}, {found.currency}, hash {digest}")
 
 
 config.add_command(diff)

@@ -13,6 +13,7 @@ from gateway.core.catalogue import EVERYBODY, Catalogue, build_catalogue, missin
 from gateway.core.changes import Change, Sold, changes
 from gateway.core.money import format_amount, scale_of
 from gateway.settings.load import load_file
+from gateway.settings.notify import Notify
 from gateway.settings.values import ProvidersFile
 
 NAME_SHOWN = 40  # characters
@@ -28,6 +29,8 @@ _HEAD = ("id", "name", "change", "from", "rate", "margin", "besides")
 def diff(*, new: str, against: str | None, tier: str, as_json: bool) -> None:
     """Tell what the file NEW would change of what is sold: services that come, go, change price, provider or margin.
 
+    And of `notify:`, which channels come, go or change.
+
     Both files are read with the lists the gateway has kept; a provider whose list is not known yet is named.
     """
     path = config_path(against)
@@ -38,9 +41,12 @@ def diff(*, new: str, against: str | None, tier: str, as_json: bool) -> None:
         raise NothingKnown(f"there is no tier {tier} in either file")
     was, becomes = _catalogues(before, after)
     found = changes(was, becomes, tier=tier)
+    told = _told(before.notify, after.notify)
     if as_json:
         for change in found:
             click.echo(json.dumps(msgspec.to_builtins(change), ensure_ascii=False))
+        for what, kind in told.items():
+            click.echo(json.dumps({"notify": what, "kind": kind}, ensure_ascii=False))
         return
     if found:
         click.echo(table(_HEAD, [_row(change, scale_of(was.currency)) for change in found]))
@@ -49,8 +55,23 @@ def diff(*, new: str, against: str | None, tier: str, as_json: bool) -> None:
         f"{kinds.count('appears')} would appear, {kinds.count('vanishes')} vanish, {kinds.count('changes')} change, "
         f"{len(becomes.services)} services in {becomes.currency} afterwards"
     )
+    for what, kind in told.items():
+        click.echo(f"notify: {what} {kind}")
     for name in becomes.missing:
         click.echo(f"no list of {name} is known: its services are not among these", err=True)
+
+
+def _told(before: Notify, after: Notify) -> dict[str, str]:
+    """Channels that come, go or change, and what is said of all of them; never what is in them, which is secret."""
+    found = {}
+    for name in sorted(before.channels.keys() | after.channels.keys()):
+        was, becomes = before.channels.get(name), after.channels.get(name)
+        if was != becomes:
+            found[f"channel {name}"] = "appears" if was is None else "vanishes" if becomes is None else "changes"
+    for field in Notify.__struct_fields__:
+        if field != "channels" and getattr(before, field) != getattr(after, field):
+            found[field] = f"changes from {getattr(before, field)} to {getattr(after, field)}"
+    return found
 
 
 def _catalogues(before: ProvidersFile, after: ProvidersFile) -> tuple[Catalogue, Catalogue]:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from gateway.actions.channels import Told, channels_of
 from gateway.actions.wanted import upstream_of
 from gateway.cache.opening import open_cache
 from gateway.cli.backup import sqlite_file
@@ -25,6 +26,7 @@ from gateway.core.messages import BalanceReply, BalanceRequest, ErrorReply
 from gateway.metrics import Metrics
 from gateway.providers.certificate import certificate_ends
 from gateway.providers.client import ProviderClient
+from gateway.providers.courier import kind_of, open_courier
 from gateway.providers.said import Failed
 from gateway.providers.selftest import self_test
 from gateway.settings.environment import Environment
@@ -94,6 +96,7 @@ async def examine(environ: Mapping[str, str], config: Path, *, url: str | None) 
     found += [await _fence(), await _redis(environment), _clock()]
     asked = [_provider(name, each) for name, each in settings.file.providers.items()]
     found += [each for several in await asyncio.gather(*asked) for each in several]
+    found += await asyncio.gather(*(_channel(name, told) for name, told in channels_of(settings.file.notify).items()))
     found += _way_in(environment)
     if url is not None:
         found.append(await asyncio.to_thread(_page, url))
@@ -275,6 +278,20 @@ def _funds(about: str, answer: BalanceReply, currency: str, *, seconds: float) -
     if seconds > BALANCE_SLOW_SECONDS:
         return bad(about, told, do="it is slow: look at its route priority and timeouts", level=Level.WARN)
     return good(about, told)
+
+
+async def _channel(name: str, told: Told) -> Finding:
+    """Whether a channel can be reached, and whether it knows us, without a message."""
+    about, kind = f"channel {name}", kind_of(told.to)
+    courier = open_courier(told.to)
+    try:
+        problem = await courier.look()
+    finally:
+        await courier.aclose()
+    if problem:
+        do = "what is wrong is told there late or never: look at its address, its secret, the firewall"
+        return bad(about, f"{kind}: {problem}", do=do, level=Level.WARN)
+    return good(about, f"{kind}, reached without a message; `gateway notify test --channel {name}` sends one")
 
 
 def _way_in(environment: Environment) -> Iterator[Finding]:

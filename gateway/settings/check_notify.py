@@ -83,7 +83,7 @@ def _email(email: EmailChannel) -> Iterator[Fault]:
             yield ("to", place), "this is no address such as ops@you.example"
     if (email.user is None) != (email.password is None):
         missing = "user" if email.user is None else "password"
-        yield (), f"{missing} is missing: a server that asks for one asks for both"
+        yield (missing,), f"{missing} is missing: a server that asks for one asks for both"
     if email.password is not None and email.tls == "none":
         yield ("tls",), "with tls: none the password would go in plain; use starttls or implicit"
 

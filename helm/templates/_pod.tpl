@@ -87,9 +87,15 @@ securityContext:
   {{- include "gateway.containerSecurity" . | nindent 2 }}
 env:
   {{- include "gateway.env" . | nindent 2 }}
-{{- if and .Values.providers.existingSecret (eq .Values.providers.secretAs "env") }}
+{{- $panels := and .Values.providers.existingSecret (eq .Values.providers.secretAs "env") }}
+{{- if or $panels .Values.notify.existingSecret }}
 envFrom:
+  {{- if $panels }}
   - secretRef: {name: {{ .Values.providers.existingSecret | quote }}}
+  {{- end }}
+  {{- with .Values.notify.existingSecret }}
+  - secretRef: {name: {{ . | quote }}}
+  {{- end }}
 {{- end }}
 resources:
   {{- toYaml .Values.resources | nindent 2 }}

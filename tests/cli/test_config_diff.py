@@ -118,3 +118,36 @@ def test_list_that_is_not_known_is_named(folder: Path) -> None:
     result = asked(folder, FILE.replace("services:", more))
     assert result.exit_code == 0, result.output
     assert "no list of panel-c is known" in result.output
+
+
+NOTIFY = """
+notify:
+  funds_days: 4
+  channels:
+    ops: {webhook: {url: "https://you.example/${ENV:PANEL_KEY}", secret: "${ENV:SIGNING}"}}
+    desk: {slack: {url: "${ENV:SLACK:-https://hooks.slack.example/hidden}"}}
+"""
+CHANGED = (
+    NOTIFY.replace("    desk:", "    night:")
+    .replace("you.example", "me.example")
+    .replace("funds_days: 4", "name: shop")
+)
+
+
+def test_channels_that_come_go_or_change_are_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their names alone: what is in them is secret; what is said of all of them is told from and to."""
+    monkeypatch.setenv("SIGNING", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    (folder / "providers.yaml").write_text(FILE + NOTIFY)
+    told = asked(folder, FILE + CHANGED).output
+    assert told.splitlines()[1:] == [
+        "notify: channel desk vanishes",
+        "notify: channel night appears",
+        "notify: channel ops changes",
+        "notify: name changes from gateway to shop",
+        "notify: funds_days changes from 4 to 3",
+    ]
+    machines = [json.loads(line) for line in asked(folder, FILE + CHANGED, "--json").output.splitlines()]
+    assert machines[0] == {"notify": "channel desk", "kind": "vanishes"}
+    assert len(machines) == 5
+    assert "hidden" not in told
+    assert "a-key-of-panels" not in told
