@@ -76,7 +76,7 @@ def _outlet_class() -> "type[Outlet]":
             raise
         raise TracingMissing(
             f"GATEWAY_TRACING_URL is set, but OpenTelemetry is not installed (there is no {error.name}): "
-            "pip install 'panel-gateway[tracing]', or what tracing.lock names; an image has it when it is built with "
-            "--build-arg LOCK=tracing.lock"
+            "pip install --require-hashes -r tracing.lock, or pip install '.[tracing]', in the gateway's folder; "
+            "an image has it when it is built with --build-arg LOCK=tracing.lock"
         ) from error
     return found

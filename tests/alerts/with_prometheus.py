@@ -6,6 +6,7 @@ The time an alert has to last is cut to seconds in a copy of the rules; nothing 
 import asyncio
 import re
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -17,6 +18,7 @@ import yaml
 
 from gateway.app import Pace
 from tests.alerts.with_promtool import promtool
+from tests.collector import collecting
 from tests.gateway_process import House, running_house
 from tests.panel_process import simulated_panel
 from tests.world import LINK, World, on_sale, until
@@ -63,6 +65,13 @@ class Prometheus:
         found: list[Any] = answer["data"]["result"]
         return found
 
+    async def exemplars(self, expression: str) -> set[str]:
+        """The traces that the buckets of an expression name."""
+        asked = {"query": expression, "start": str(time.time() - 300), "end": str(time.time() + 300)}
+        answer = (await self._http.get(f"{self.url}/api/v1/query_exemplars", params=asked)).json()
+        assert answer["status"] == "success", answer
+        return {each["labels"]["trace_id"] for series in answer["data"] for each in series["exemplars"]}
+
     async def firing(self) -> set[tuple[str, str]]:
         """The alerts that fire, with the provider they are about."""
         answer = (await self._http.get(f"{self.url}/api/v1/alerts")).json()
@@ -74,8 +83,11 @@ class Prometheus:
 
 
 @asynccontextmanager
-async def prometheus(folder: Path, health: str) -> AsyncIterator[Prometheus]:
-    """Prometheus on a port of its own, scraping a gateway each second with our rules, their waits cut short."""
+async def prometheus(folder: Path, health: str, *more: str) -> AsyncIterator[Prometheus]:
+    """Prometheus on a port of its own, scraping a gateway each second with our rules, their waits cut short.
+
+    `more` are arguments besides.
+    """
     for path in RULES.glob("*.yaml"):
         content = yaml.safe_load(path.read_text("utf-8"))
         for group in content["groups"]:
@@ -106,6 +118,7 @@ async def prometheus(folder: Path, health: str) -> AsyncIterator[Prometheus]:
             f"--config.file={config}",
             f"--storage.tsdb.path={folder / 'series'}",
             f"--web.listen-address={address}",
+            *more,
             stdout=log,
             stderr=log,
         )
@@ -205,3 +218,26 @@ async def test_every_name_returns_a_series_and_a_broken_provider_alarms(world: W
             assert not {name for name, provider in await watch.firing() if provider == "panel-a"} & {broken[0]}
             world.b.program.switches.clear()
             await until(calm, seconds=SECONDS_MAX)
+
+
+async def test_latency_leads_to_its_trace(world: World, tmp_path: Path) -> None:
+    """Prometheus asks for OpenMetrics by itself, takes what it gets whole, and knows the traces the collector has."""
+    with collecting() as collector:
+        settings = world.settings(tracing_url=collector.url, tracing_ratio="1")
+        async with (
+            running_house(settings, pace=QUICK) as house,
+            prometheus(tmp_path, house.health, "--enable-feature=exemplar-storage") as watch,
+        ):
+            await on_sale(house)
+            async with trading(house):
+                names = ("request_seconds", "upstream_add_seconds", "upstream_ask_seconds", "store_write_seconds")
+
+                async def named() -> bool:
+                    return all([await watch.exemplars(f"gateway_{name}_bucket") for name in names])
+
+                await until(named, seconds=SECONDS_MAX)
+                assert [each["value"][1] for each in await watch.ask("up")] == ["1"]
+                assert await watch.ask('gateway_spans_total{outcome="sent"} > 0')
+            adds = await watch.exemplars('gateway_request_seconds_bucket{action="add"}')
+    assert adds
+    assert adds <= {each.trace for each in collector.spans}

@@ -24,6 +24,7 @@ from gateway.metrics.metrics import DECLARED
 from gateway.metrics.orders import outcome_word
 from gateway.metrics.providers import CALL_ERRORS
 from gateway.store.verify import Invariant
+from gateway.tracing import Recorded, Tracer, trace, turn_off, turn_on
 
 GATEWAY = Path(__file__).parents[2] / "gateway"
 # What a large house may have: fifty providers, three currencies.
@@ -222,3 +223,33 @@ async def test_two_gateways_in_one_process_do_not_mix() -> None:
 def test_outcome_has_its_word(outcome: Outcome | NotPlaced, word: str) -> None:
     """The class; never the panel's own text."""
     assert outcome_word(outcome) == word
+
+
+def test_bucket_names_the_latest_trace_that_fell_into_it() -> None:
+    """Where one is kept, and of the histograms that are declared so; everything else stays as it was."""
+    metrics = Metrics()
+    metrics.request_answered(Action.ADD, "ok", seconds=0.3, waited=0.2)
+    kept: list[Recorded] = []
+    turn_on(Tracer(kept.append, ratio=1.0))
+    for seconds in (0.3, 0.4, 7.0):
+        with trace("request"):
+            metrics.request_answered(Action.ADD, "ok", seconds=seconds, waited=0.2)
+            metrics.loop_lagged(seconds)
+    turn_off()
+    metrics.request_answered(Action.ADD, "ok", seconds=7.0, waited=0.2)
+    told = kept[-1]
+    named = {
+        (sample.name, sample.labels["le"]): sample.exemplar
+        for family in metrics.collect()
+        for sample in family.samples
+        if sample.exemplar is not None
+    }
+    assert {place for place in named if place[0] == "gateway_request_seconds_bucket"} == {
+        ("gateway_request_seconds_bucket", "0.5"),
+        ("gateway_request_seconds_bucket", "10.0"),
+    }
+    assert not [name for name, _ in named if "lag" in name]
+    assert named["gateway_request_seconds_bucket", "0.5"].value == 0.4
+    last = named["gateway_request_seconds_bucket", "10.0"]
+    assert last.labels == {"trace_id": told.trace, "span_id": f"{told.span_id:016x}"}
+    assert "trace_id" not in "\n".join(exposed(metrics))

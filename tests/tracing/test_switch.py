@@ -110,7 +110,7 @@ def test_asked_for_and_not_installed_it_says_what_to_install(tmp_path: Path, mis
     (line,) = [json.loads(each) for each in done.stderr.splitlines()]
     assert (line["event"], line["level"]) == ("not_started", "critical")
     assert "OpenTelemetry is not installed" in line["why"]
-    assert "pip install 'panel-gateway[tracing]'" in line["why"]
+    assert "pip install --require-hashes -r tracing.lock" in line["why"]
     assert "--build-arg LOCK=tracing.lock" in line["why"]
 
 
