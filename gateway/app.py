@@ -16,7 +16,7 @@ from gateway.actions.authenticate import KeyRing
 from gateway.actions.desk import Desk
 from gateway.actions.resolve import Resolver
 from gateway.actions.restock import Shelves
-from gateway.actions.roster import check_change, moved, roster_of
+from gateway.actions.roster import check_change, check_orphans, moved, roster_of
 from gateway.actions.shared_clock import SharedClock
 from gateway.actions.wanted import wanted_of
 from gateway.cache.opening import open_cache
@@ -273,6 +273,7 @@ class Gateway:
         An order keeps the price, the routes and the currencies it was stored with.
         """
         check_change(self._file, file)
+        await check_orphans(self.store, self._file, file)
         before, roster = self._roster, roster_of(file, self._client, self._roster)
         gone = sorted(self._file.providers.keys() - file.providers.keys())
         strike_also(client.upstream.key for client in roster.clients.values())

@@ -1,15 +1,19 @@
 """The providers of one text of the file as the desk needs them, and what of them a new text may change."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import msgspec
 
 from gateway.actions.restock import Reading
 from gateway.actions.wanted import upstream_of
 from gateway.core.errors import GatewayError
+from gateway.core.money import format_amount, scale_of
 from gateway.providers.client import ProviderClient
 from gateway.providers.upstream import Upstream
 from gateway.settings.values import Provider, ProvidersFile, UnknownRules
+from gateway.store.engine import Store
+from gateway.store.figures import OpenAt, open_at
 
 
 class CannotReload(GatewayError):
@@ -61,6 +65,23 @@ def check_change(old: ProvidersFile, new: ProvidersFile) -> None:
         was, becomes = old.providers[name].currency, new.providers[name].currency
         if was != becomes:
             raise CannotReload(f"providers.{name}.currency: {was} becomes {becomes} by a restart only")
+
+
+async def check_orphans(store: Store, old: ProvidersFile, new: ProvidersFile) -> None:
+    """Refuse to lose a provider whose orders are open: nobody could follow them later; raises CannotReload."""
+    gone = sorted(old.providers.keys() - new.providers.keys())
+    orphans = await store.read_at_length(partial(open_at, gone)) if gone else ()
+    if orphans:
+        raise CannotReload("; ".join(map(in_words, orphans)))
+
+
+def in_words(orphans: OpenAt) -> str:
+    """What would be lost with a provider, and what to do instead."""
+    amount = format_amount(orphans.charge, scale_of(orphans.currency))
+    return (
+        f"providers.{orphans.provider}: orders are open there that nobody could follow without it, {orphans.orders} "
+        f"worth {amount} {orphans.currency}: say `enabled: false` until they have ended"
+    )
 
 
 def moved(before: Mapping[str, ProviderClient], after: Mapping[str, ProviderClient]) -> frozenset[str]:

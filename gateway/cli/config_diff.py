@@ -2,10 +2,13 @@
 
 import json
 import os
+from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 import rich_click as click
 
+from gateway.actions.roster import in_words
 from gateway.actions.wanted import wanted_of
 from gateway.cli.catalogue import NO_ID, NothingKnown, kept_in_books, usable_lists
 from gateway.cli.session import command, config_path, in_books, printable, table
@@ -15,6 +18,7 @@ from gateway.core.money import format_amount, scale_of
 from gateway.settings.load import load_file
 from gateway.settings.notify import Notify
 from gateway.settings.values import ProvidersFile
+from gateway.store.figures import open_at
 
 NAME_SHOWN = 40  # characters
 _HEAD = ("id", "name", "change", "from", "rate", "margin", "besides")
@@ -31,7 +35,8 @@ def diff(*, new: str, against: str | None, tier: str, as_json: bool) -> None:
 
     And of `notify:`, which channels come, go or change.
 
-    Both files are read with the lists the gateway has kept; a provider whose list is not known yet is named.
+    Both files are read with the lists the gateway has kept; a provider whose list is not known yet is named. So is one
+    that would leave the file while orders are open there, which a reload refuses.
     """
     path = config_path(against)
     before, after = load_file(path, os.environ)[0], load_file(config_path(new), os.environ)[0]
@@ -42,6 +47,7 @@ def diff(*, new: str, against: str | None, tier: str, as_json: bool) -> None:
     was, becomes = _catalogues(before, after)
     found = changes(was, becomes, tier=tier)
     told = _told(before.notify, after.notify)
+    _tell_orphans(sorted(before.providers.keys() - after.providers.keys()))
     if as_json:
         for change in found:
             click.echo(json.dumps(msgspec.to_builtins(change), ensure_ascii=False))
@@ -72,6 +78,12 @@ def _told(before: Notify, after: Notify) -> dict[str, str]:
         if field != "channels" and getattr(before, field) != getattr(after, field):
             found[field] = f"changes from {getattr(before, field)} to {getattr(after, field)}"
     return found
+
+
+def _tell_orphans(gone: Sequence[str]) -> None:
+    """Say what is open at providers that would leave the file."""
+    for orphans in in_books(lambda store: store.read_at_length(partial(open_at, gone))) if gone else ():
+        click.echo(f"a reload refuses this: {in_words(orphans)}", err=True)
 
 
 def _catalogues(before: ProvidersFile, after: ProvidersFile) -> tuple[Catalogue, Catalogue]:

@@ -1,6 +1,7 @@
 """Reads for the metrics: orders by state and stuck, how far polling is behind, money owed, in doubt and earned."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -36,6 +37,15 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     polls: dict[str, Polls]  # by provider
 
 
+class OpenAt(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider's orders without an end, of users who pay in one currency."""
+
+    provider: str
+    orders: int
+    charge: int  # units, what users paid or have held for them
+    currency: str
+
+
 class Money(msgspec.Struct, frozen=True, kw_only=True):
     """What users have with us, and what moved since a moment, in units."""
 
@@ -60,6 +70,15 @@ def read_figures() -> Steps[Figures]:
             row["provider"]: Polls(waiting=row["orders"], due_at=row["due_at"], silent_since=row["silent_since"])
             for row in polls
         },
+    )
+
+
+def open_at(providers: Sequence[str]) -> Steps[tuple[OpenAt, ...]]:
+    """What nobody could follow any more without these providers; a long read on a large house."""
+    rows = yield Query("orders_open_at", {"providers": providers})
+    return tuple(
+        OpenAt(provider=row["provider"], orders=row["orders"], charge=row["charge"], currency=row["currency"])
+        for row in rows
     )
 
 

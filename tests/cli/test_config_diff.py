@@ -14,6 +14,7 @@ from gateway.core.provider import ProviderList
 from gateway.store.services import keep_list
 from gateway.store.store import open_store
 from tests.makers import make_list, make_row
+from tests.store.trade import active, make_user
 
 FILE = """
 version: 1
@@ -93,6 +94,27 @@ def test_json_is_one_object_a_service_at_the_tiers_rates(folder: Path) -> None:
     found = [json.loads(line) for line in result.output.splitlines()]
     assert [(each["id"], each["kind"]) for each in found] == [(1, "changes"), (2, "vanishes"), (3, "appears")]
     assert (found[0]["before"]["rate"], found[0]["after"]["rate"]) == (102_600_000, 128_250_000)
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)], ids=["table", "json"])
+def test_provider_that_would_leave_with_open_orders_is_named(folder: Path, more: tuple[str, ...]) -> None:
+    """With how many there are, what users paid for them, and what to say instead; not where none is open."""
+
+    async def fill() -> None:
+        store = open_store(f"sqlite:///{folder}/gateway.db")
+        await store.open()
+        await active(store, await make_user(store))
+        await store.close()
+
+    lines = [line for line in FILE.splitlines(keepends=True) if "panel-a.example" not in line and "102" not in line]
+    without = "".join(lines).replace("[panel-a/101, panel-b/201]", "[panel-b/201]")
+    assert "are open there" not in asked(folder, without, *more).stderr
+    asyncio.run(fill())
+    result = asked(folder, without, *more)
+    assert result.exit_code == 0, result.output
+    assert "open there that nobody could follow without it, 1 worth 0.000001 USD" in result.stderr
+    assert "say `enabled: false` until they have ended" in result.stderr
+    assert asked(folder, FILE, *more).stderr == ""
 
 
 @pytest.mark.parametrize(

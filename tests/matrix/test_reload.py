@@ -1,4 +1,4 @@
-"""Rows G1 and G3: providers.yaml changed under a gateway that serves."""
+"""Rows G1 to G3: providers.yaml changed under a gateway that serves."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -101,8 +101,41 @@ async def test_g3_prices_and_routes_changed_under_load_leave_each_order_its_own(
     assert set((await trial.judge()).values()) == {"completed"}
 
 
+async def test_g2_provider_with_open_orders_does_not_leave_the_file(
+    trial: Trial, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Refused, with what would be lost; once they have ended it may go, and is still asked for a late refund."""
+    trial.a.panel.program.panel.pace = 1000.0
+    only_b = {"1": {"routes": ["panel-b/2001"]}}
+    async with trial.gateway() as house:
+        call = await house.user()
+        for name in ("one", "two"):
+            await trial.add(call, LINK + name)
+        trial.settings(without=["panel-a"], services=only_b)
+        assert not await house.gateway.reload.reload()
+        assert (
+            "providers.panel-a: orders are open there that nobody could follow without it, 2 worth 0.27 USD"
+            in capsys.readouterr().out
+        )
+        await trial.add(call, LINK + "three")
+        assert trial.a.panel.heard("add") == 3
+        trial.settings(panels={"panel-a": {"enabled": False}}, services=only_b)
+        assert await house.gateway.reload.reload()
+        trial.a.panel.program.panel.pace = 0.001
+        await until(lambda: ended(trial, 3))
+        trial.settings(without=["panel-a"], services=only_b)
+        assert await house.gateway.reload.reload()
+        assert "provider_removed" in capsys.readouterr().out
+    assert set((await trial.judge(trial.settings())).values()) == {"completed"}
+
+
+async def ended(trial: Trial, orders: int) -> bool:
+    """Whether so many orders are completed."""
+    return list((await trial.states()).values()) == ["completed"] * orders
+
+
 async def test_g3_providers_come_and_go_while_orders_are_under_way(trial: Trial) -> None:
-    """One that comes is asked and sold at once; one that goes keeps its orders and gets no new ones."""
+    """One that comes is asked and sold at once; one that is switched off keeps its orders and gets no new ones."""
     trial.a.panel.program.panel.pace = 1000.0
     only_a = {"1": {"routes": ["panel-a/101"]}}
     only_b = {"1": {"routes": ["panel-b/2001"]}}
@@ -111,7 +144,7 @@ async def test_g3_providers_come_and_go_while_orders_are_under_way(trial: Trial)
         first = await trial.add(call, LINK + "first")
         trial.settings()
         assert await house.gateway.reload.reload()
-        trial.settings(without=["panel-a"], services=only_b)
+        trial.settings(panels={"panel-a": {"enabled": False}}, services=only_b)
         assert await house.gateway.reload.reload()
 
         async def sold_by_b() -> bool:

@@ -12,7 +12,9 @@ from gateway.store.figures import (
     STUCK_UNKNOWN_MS,
     Figures,
     Money,
+    OpenAt,
     Polls,
+    open_at,
     read_figures,
     read_money,
     read_stuck,
@@ -41,6 +43,21 @@ async def test_figures_are_those_of_the_books(store: Store, alpha: User) -> None
         in_doubt={"USD": 150},
         polls={"panel-a": Polls(waiting=2, due_at=NOW - 1000)},
     )
+
+
+async def test_what_is_open_at_a_provider_is_what_nobody_could_follow_without_it(store: Store, alpha: User) -> None:
+    """In doubt, on its way and under way; not what is planned, which goes elsewhere, nor what has ended."""
+    await bring(store, await sending(store, alpha), Unknown("time is up"))
+    await sending(store, alpha, ORDER + 1, charge=50)
+    await active(store, alpha, ORDER + 2)
+    await planned(store, alpha, ORDER + 3)
+    await bring(store, await planned(store, alpha, ORDER + 4), NotSent("away"))
+    due = await active(store, alpha, ORDER + 5)
+    said = StatusReply(status=StatusWord.COMPLETED)
+    await store.run(partial(apply, due, said, provider="panel-a", pace=60_000, now=NOW))
+    found = OpenAt(provider="panel-a", orders=3, charge=250, currency="USD")
+    assert await store.read_at_length(partial(open_at, ["panel-a", "panel-b"])) == (found,)
+    assert await store.read_at_length(partial(open_at, ["panel-b"])) == ()
 
 
 async def test_money_of_empty_books(store: Store) -> None:

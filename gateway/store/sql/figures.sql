@@ -16,6 +16,13 @@ FROM transfers t JOIN accounts s ON s.id = t.source_id JOIN accounts d ON d.id =
 WHERE t.id >= :first AND t.created_at >= :since AND t.kind IN ('capture', 'refund', 'cost')
 GROUP BY t.kind, t.currency, CASE WHEN t.kind = 'cost' THEN s.code ELSE '' END, CASE WHEN t.kind = 'cost' THEN d.code ELSE '' END
 
+-- name: orders_open_at
+-- What is open at some providers: sent, or on its way, and without an end. A planned attempt is none: it goes another way.
+SELECT a.provider, o.currency, COUNT(*) AS orders, CAST(SUM(o.charge - o.refunded) AS BIGINT) AS charge
+FROM attempts a JOIN orders o ON o.id = a.order_id
+WHERE a.state IN ('sending','unknown','accepted') AND o.state IN ('placing','unknown','active') AND a.provider {ANY_TEXT:providers}
+GROUP BY a.provider, o.currency ORDER BY a.provider, o.currency
+
 -- name: orders_stuck
 -- Orders under way for a multiple of what their service's orders took that were completed within the last days, whose polls are kept
 -- for 72 hours. A service of which too few are known is judged by the time given for that.
