@@ -144,6 +144,23 @@ class PostgresServer:
         """Ends the server; SIGINT is PostgreSQL's fast shutdown, which waits for no client, SIGQUIT its crash."""
         self._program.stop(signal.SIGQUIT if immediate else signal.SIGINT)
 
+    def pids(self) -> list[int]:
+        """Its processes: the first, which the file in its data folder names, and those that it started."""
+        first = int((self.data / "postmaster.pid").read_text().split()[0])
+        found = [first]
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                parent = int(stat.read_text().rpartition(")")[2].split()[1])
+            except OSError:  # it has ended
+                continue
+            if parent == first:
+                found.append(int(stat.parent.name))
+        return found
+
+    def said(self) -> bytes:
+        """Its own log."""
+        return self._log.read_bytes()
+
     def _sql(self, statement: str) -> None:
         address = f"postgresql://gateway@127.0.0.1:{self.port}/postgres"
         _run([str(self._bin / "psql"), "--no-psqlrc", "--quiet", "--command", statement, address])

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import asyncpg
 import httpx
 import pytest
 
@@ -22,6 +23,7 @@ from tests.gateway_process import CREDIT, Caller
 from tests.matrix.moments import A1, A5, A9, after_commit_of, always, at, before_commit_of
 from tests.matrix.served import served
 from tests.matrix.trial import CHARGE, Trial
+from tests.servers import PostgresServer
 from tests.sound import broken_invariants
 from tests.world import balance, until
 
@@ -94,6 +96,41 @@ async def test_d4_full_disk_under_postgresql_refuses_adds_and_answers_reads(own_
         assert await asked(call, LINK + "after") == 200
     states = await trial.judge()
     assert (len(states), set(states.values())) == (placed + 1, {"completed"})
+
+
+async def test_d4_no_room_for_postgresqls_own_log_ends_it_and_loses_nothing(
+    own_trial: Trial, own_postgres: PostgresServer
+) -> None:
+    """The server panics and cannot come back: 503 and no byte to a panel. With room and a start of it all is well."""
+    trial = own_trial
+    async with trial.gateway(trial.settings(answer_within="0.5")) as house:
+        call = await house.user()
+        await trial.add(call, LINK + "before")
+        for pid in own_postgres.pids():
+            may_write(pid, 2**19)  # a piece of its log is a megabyte, written whole before it is used
+        await until(lambda: log_is_full(trial), seconds=30)
+        heard = trial.heard()
+        assert [await asked(call, f"{LINK}full-{n}") for n in range(3)] == [503] * 3
+        assert trial.heard() == heard
+        assert b"PANIC" in own_postgres.said()
+        own_postgres.stop(immediate=True)
+        own_postgres.start()
+
+        async def again() -> bool:
+            return await asked(call, LINK + "after") == 200
+
+        await until(again, seconds=30)
+    states = await trial.judge()
+    assert states == {LINK + "before": "completed", LINK + "after": "completed"}
+
+
+async def log_is_full(trial: Trial) -> bool:
+    """Fill another piece of the server's log; whether it is gone."""
+    try:
+        await trial.rows("SELECT pg_switch_wal(), txid_current()")
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return True
+    return False
 
 
 def fails() -> None:
