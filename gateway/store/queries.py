@@ -124,7 +124,7 @@ def compile_statement(name: str, text: str, dialect: Dialect) -> Statement:
         return f"${number}" if dialect == "postgres" else f":{parameter}"
 
     spelt = _PARAMETER.sub(spell, filled)
-    lists = tuple(each for word, each in _PLACEHOLDER.findall(text) if word in {"ANY", "ANY_TEXT"})
+    lists = tuple(dict.fromkeys(each for word, each in _PLACEHOLDER.findall(text) if word in {"ANY", "ANY_TEXT"}))
     return Statement(name, spelt, tuple(order), lists=lists)
 
 

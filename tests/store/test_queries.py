@@ -168,6 +168,7 @@ def test_parameter_used_twice_is_given_once() -> None:
     """PostgreSQL counts parameters by first appearance; a repeated one keeps its number."""
     post = compile_statement("s", "SELECT :b, :a, :b", "postgres")
     assert (post.text, post.parameters) == ("SELECT $1, $2, $1", ("b", "a"))
+    assert compile_statement("s", "SELECT {ANY:a}, {ANY_TEXT:a}", "sqlite").lists == ("a",)
 
 
 def test_colons_that_are_no_parameters_are_passed_over() -> None:
