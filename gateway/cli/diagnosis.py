@@ -24,6 +24,7 @@ from gateway.cli.moments import shown
 from gateway.core.errors import GatewayError
 from gateway.core.messages import BalanceReply, BalanceRequest, ErrorReply
 from gateway.metrics import Metrics
+from gateway.opening import open_tracing
 from gateway.providers.certificate import certificate_ends
 from gateway.providers.client import ProviderClient
 from gateway.providers.courier import kind_of, open_courier
@@ -41,6 +42,7 @@ from gateway.store.owners import books_time
 from gateway.store.safety import safety
 from gateway.store.schema import newest_migration
 from gateway.store.store import open_store
+from gateway.tracing.switch import TracingMissing
 from gateway.web.server import HEADER_MS
 
 CLOCK_WARN_MS: Final = 2_000  # a machine's clock beside the database's: beyond it log lines mislead
@@ -97,6 +99,7 @@ async def examine(environ: Mapping[str, str], config: Path, *, url: str | None) 
     asked = [_provider(name, each) for name, each in settings.file.providers.items()]
     found += [each for several in await asyncio.gather(*asked) for each in several]
     found += await asyncio.gather(*(_channel(name, told) for name, told in channels_of(settings.file.notify).items()))
+    found += await _collector(environment)
     found += _way_in(environment)
     if url is not None:
         found.append(await asyncio.to_thread(_page, url))
@@ -292,6 +295,23 @@ async def _channel(name: str, told: Told) -> Finding:
         do = "what is wrong is told there late or never: look at its address, its secret, the firewall"
         return bad(about, f"{kind}: {problem}", do=do, level=Level.WARN)
     return good(about, f"{kind}, reached without a message; `gateway notify test --channel {name}` sends one")
+
+
+async def _collector(environment: Environment) -> list[Finding]:
+    """Whether spans can be sent, and are taken: a request without any says so."""
+    about = "tracing"
+    try:
+        outlet = open_tracing(environment, "doctor", Metrics()).outlet
+    except TracingMissing as error:
+        return [bad(about, str(error), do="install it, or take GATEWAY_TRACING_URL away: so it does not start")]
+    if outlet is None:
+        return []
+    problem = await asyncio.to_thread(outlet.look)
+    await outlet.close(0.0)
+    if problem:
+        do = "spans are dropped and orders go on: look at GATEWAY_TRACING_URL, its headers, the firewall"
+        return [bad(about, f"the collector takes nothing: {problem[:300]}", do=do, level=Level.WARN)]
+    return [good(about, f"the collector takes spans; {environment.tracing_ratio:g} of all traces are kept")]
 
 
 def _way_in(environment: Environment) -> Iterator[Finding]:

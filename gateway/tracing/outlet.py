@@ -84,6 +84,12 @@ class Outlet:
         """Begin to send."""
         self._thread.start()
 
+    def look(self) -> str:
+        """Send a request without a span in it, for whoever examines; why it was not taken, or nothing."""
+        self._heard.first = ""
+        taken = self._exporter.export([]) is SpanExportResult.SUCCESS
+        return "" if taken else self._strike(self._heard.first)
+
     def put(self, span: Recorded) -> None:
         """Have a finished span sent, or drop it; waits for nothing."""
         with self._lock:
@@ -126,6 +132,7 @@ class Outlet:
         page = "\n".join(text for span in batch for text in _texts(span))
         strike = _as_it_is if self._strike(page) == page else self._strike
         written = [self._written(span, _Plain(strike)) for span in batch]
+        self._heard.first = ""
         taken = self._exporter.export(written) is SpanExportResult.SUCCESS
         if taken:
             self.sent += len(batch)
@@ -136,7 +143,7 @@ class Outlet:
             if taken:
                 log.warning("spans_taken_again", failed=self.failed, dropped=self.dropped)
             else:
-                log.warning("spans_not_taken", error=self._heard.last, seconds=round(monotonic() - began, 1))
+                log.warning("spans_not_taken", error=self._heard.first, seconds=round(monotonic() - began, 1))
 
     def _written(self, span: Recorded, plain: "_Plain") -> ReadableSpan:
         """A span as OpenTelemetry has it, without any key."""
@@ -208,15 +215,18 @@ def _context(place: Place | Recorded) -> SpanContext:
 
 
 class _Heard(logging.Handler):
-    """Keeps the library's last word, which is why a request failed; what it would log itself, line by line, we tell."""
+    """Keeps the library's first word about a request, which is why it failed: the last says only that it gave up.
+
+    What it would log itself, line by line, nobody has to read.
+    """
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.last = ""
+        self.first = ""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep it."""
-        self.last = record.getMessage()
+        self.first = self.first or record.getMessage()
 
 
 def _hear_library() -> _Heard:

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from gateway.__main__ import main
 from gateway.store.safety import begin
 from gateway.store.store import open_store
+from tests.collector import collecting
 from tests.gateway_process import house_settings, running_house
 from tests.store.trade import ME, NOW
 from tests.world import World, on_sale
@@ -115,6 +116,20 @@ async def test_what_is_ill_is_named_with_what_to_do(panels: World) -> None:
     assert found["public address"][0] == "fail"
     assert found["stopping"][0] == "note"
     assert "EUR there" in found["provider panel-b"][1]
+
+
+async def test_collector_of_spans_is_asked(panels: World) -> None:
+    """By a request without a span; one that takes nothing is a warning, for orders go on without it."""
+    panels.settings()
+    doctor = Doctor(panels.folder)
+    assert "tracing" not in await doctor()
+    with collecting() as collector:
+        doctor = Doctor(panels.folder, GATEWAY_TRACING_URL=collector.url, GATEWAY_TRACING_RATIO="0.5")
+        assert (await doctor())["tracing"] == ("ok", "the collector takes spans; 0.5 of all traces are kept")
+        assert collector.spans == []
+        collector.answer = lambda: 403
+        level, what = (await doctor())["tracing"]
+    assert (level, "403" in what) == ("warn", True)
 
 
 async def test_key_that_a_panel_refuses_fails(panels: World) -> None:

@@ -182,6 +182,19 @@ async def test_end_comes_within_its_limit(collector: Collector) -> None:
     assert [line["event"] for line in lines] == ["spans_left"]
 
 
+async def test_look_sends_nothing_and_says_why_it_was_not_taken(collector: Collector) -> None:
+    """A request without a span is one that a collector takes or refuses as any other."""
+    outlet = Outlet(collector.url, {}, about={}, strike=str, version="7")
+    assert await asyncio.to_thread(outlet.look) == ""
+    assert (collector.bodies, collector.spans) == ([b""], [])
+    collector.answer = lambda: 401
+    assert "401" in await asyncio.to_thread(outlet.look)
+    await outlet.close(1)
+    away = Outlet("http://127.0.0.1:1", {}, about={}, strike=str, version="7")
+    assert "refused" in await asyncio.to_thread(away.look)
+    await away.close(1)
+
+
 async def test_close_without_a_beginning_is_no_trouble() -> None:
     """A start that failed has nothing to send."""
     await Outlet("http://127.0.0.1:1", {}, about={}, strike=str, version="7").close(1)
