@@ -15,4 +15,4 @@ async def rendered_services(desk: Desk, user: User) -> Rendered | ErrorReply:
     snapshot = desk.snapshot
     if snapshot is None or not snapshot.complete or not snapshot.catalogue.services:
         return ErrorReply(TEXT_UNAVAILABLE)
-    return await snapshot.rendered(user.tier, user.dialect.name)
+    return await snapshot.rendered(user.tier, user.dialect.name, times=user.dialect.average_time)

@@ -35,18 +35,21 @@ class Snapshot:
         self.currency = catalogue.currency
         self.complete = complete  # False at a first start, until every provider was heard or given up for now
         self._cache = cache
-        self._rendered: dict[tuple[str, Manner], Rendered] = {}
-        self._making: dict[tuple[str, Manner], asyncio.Task[Rendered]] = {}
+        self._rendered: dict[tuple[str, Manner, bool], Rendered] = {}
+        self._making: dict[tuple[str, Manner, bool], asyncio.Task[Rendered]] = {}
 
-    async def rendered(self, tier: str, manner: Manner) -> Rendered:
-        """The list for a price tier in a dialect: from memory, the shared cache, or made now, once for all who wait."""
-        wanted = (tier if self._has(tier) else EVERYBODY, manner)
+    async def rendered(self, tier: str, manner: Manner, *, times: bool = False) -> Rendered:
+        """The list for a price tier in a dialect: from memory, the shared cache, or made now, once for all who wait.
+
+        With `times` each service has one (Q69).
+        """
+        wanted = (tier if self._has(tier) else EVERYBODY, manner, times)
         found = self._rendered.get(wanted)
         if found is not None:
             return found
         making = self._making.get(wanted)
         if making is None:
-            making = asyncio.create_task(self._make(*wanted), name=f"render:{wanted}")
+            making = asyncio.create_task(self._make(*wanted[:2], times=times), name=f"render:{wanted}")
             self._making[wanted] = making
             making.add_done_callback(lambda _: self._making.pop(wanted, None))
         return await asyncio.shield(making)
@@ -55,18 +58,19 @@ class Snapshot:
         services = self.catalogue.services
         return bool(services) and tier in services[0].rates
 
-    async def _make(self, tier: str, manner: Manner) -> Rendered:
-        name = f"rendered:{__version__}:{self.catalogue.generation}:{manner}:{tier}"
+    async def _make(self, tier: str, manner: Manner, *, times: bool) -> Rendered:
+        how = f"{manner}+times" if times else manner
+        name = f"rendered:{__version__}:{self.catalogue.generation}:{how}:{tier}"
         kept = await self._cache.get(name)
         made = None if kept is None else await asyncio.to_thread(_unpacked, name, kept)
         if made is None:
-            made = await asyncio.to_thread(self._written, tier, manner)
+            made = await asyncio.to_thread(self._written, tier, UserDialect(name=manner, average_time=times))
             await self._cache.put(name, _seal(name, made.gzip) + made.gzip)
-        self._rendered[tier, manner] = made
+        self._rendered[tier, manner, times] = made
         return made
 
-    def _written(self, tier: str, manner: Manner) -> Rendered:
-        plain = write_reply(listing(self.catalogue, tier), UserDialect(name=manner))
+    def _written(self, tier: str, dialect: UserDialect) -> Rendered:
+        plain = write_reply(listing(self.catalogue, tier), dialect)
         return _rendered(plain, gzip.compress(plain, GZIP_LEVEL, mtime=0))
 
 

@@ -13,6 +13,7 @@ from gateway.actions.wanted import upstream_of, wanted_of
 from gateway.cli.held import accept, held, waiting
 from gateway.cli.session import command, config_path, in_books, now, printable, table
 from gateway.core.catalogue import EVERYBODY, Catalogue, Route, Service, build_catalogue, missing_ids
+from gateway.core.duration import write_duration
 from gateway.core.errors import GatewayError
 from gateway.core.holds import Held
 from gateway.core.messages import ServicesReply, ServicesRequest
@@ -23,6 +24,7 @@ from gateway.providers.client import ProviderClient
 from gateway.settings.load import load_file
 from gateway.settings.values import ProvidersFile
 from gateway.store.engine import Store
+from gateway.store.figures import read_paces
 from gateway.store.holds import held_services
 from gateway.store.services import allotted_ids, kept_lists
 
@@ -31,7 +33,7 @@ from gateway.store.services import allotted_ids, kept_lists
 NO_ID = 2**31
 NAME_SHOWN = 44  # characters
 
-_HEAD = ("id", "name", "type", "provider", "service", "cost", "rate", "margin", "%", "rule")
+_HEAD = ("id", "name", "type", "takes", "provider", "service", "cost", "rate", "margin", "%", "rule")
 
 
 class NothingKnown(GatewayError):
@@ -54,7 +56,18 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     rule: str
     currency: str
     sold: bool  # False where the rate leaves no margin over this route's cost, so that orders pass it over
+    says_seconds: int | None  # how long an order takes, as the first route's panel says
+    took_seconds: int | None  # how long those of the last days took that were completed, by our own books
     held: str | None  # why it waits for a person, and is sold at its former price meanwhile
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What the books have of providers' lists."""
+
+    lists: Mapping[str, ProviderList | None]
+    ids: dict[tuple[str, str], int]  # of ours, by provider and its own id
+    holds: dict[tuple[str, str], Held]  # what waits for a person
+    paces: dict[int, int]  # seconds that orders took lately, by our service
 
 
 @click.group(invoke_without_command=True)
@@ -70,22 +83,22 @@ def catalogue(context: click.Context, /, *, fetch: bool, tier: str, as_json: boo
     file, _ = load_file(config_path(None), os.environ)
     if tier and tier not in file.tiers:
         raise NothingKnown(f"there is no tier {tier} in providers.yaml")
-    kept, ids, holds = in_books(kept_in_books)
+    kept = in_books(kept_in_books)
     wanted = wanted_of(file)
-    known = asyncio.run(_fetched(file)) if fetch else usable_lists(file, kept)
+    known = asyncio.run(_fetched(file)) if fetch else usable_lists(file, kept.lists)
     if not known:
         raise NothingKnown("no provider's list is known yet: start the gateway once, or say --fetch")
-    fresh = {service: NO_ID + number for number, service in enumerate(missing_ids(wanted, known, ids))}
-    made = build_catalogue(wanted, known, {**ids, **fresh}, held=holds)
+    fresh = {service: NO_ID + number for number, service in enumerate(missing_ids(wanted, known, kept.ids))}
+    made = build_catalogue(wanted, known, {**kept.ids, **fresh}, held=kept.holds)
     if as_json:
         for service in made.services:
-            for line in _lines(made, service, tier=tier, holds=holds):
+            for line in _lines(made, service, tier=tier, kept=kept):
                 click.echo(json.dumps(msgspec.to_builtins(line), ensure_ascii=False))
     else:
         rows = [
             _row(line, first=n == 0)
             for each in made.services
-            for n, line in enumerate(_lines(made, each, tier=tier, holds=holds))
+            for n, line in enumerate(_lines(made, each, tier=tier, kept=kept))
         ]
         click.echo(table(_HEAD, rows))
         click.echo(f"{len(made.services)} services in {made.currency}, generation {made.generation}")
@@ -95,7 +108,7 @@ def catalogue(context: click.Context, /, *, fetch: bool, tier: str, as_json: boo
         click.echo(f"no list of {name} is known", err=True)
     for what in made.left_out:
         click.echo(f"left out: {printable(what)}", err=True)
-    wait = len(waiting(holds.values()))
+    wait = len(waiting(kept.holds.values()))
     if wait:
         click.echo(f"{wait} services of providers wait for a person: gateway catalogue held", err=True)
 
@@ -111,14 +124,14 @@ def _lacking(file: ProvidersFile) -> Iterable[str]:
             yield f"{name} speaks {provider.dialect.preset}, without {', '.join(provider.dialect.lacks)}"
 
 
-def _lines(made: Catalogue, service: Service, *, tier: str, holds: Mapping[tuple[str, str], Held]) -> Iterable[Line]:
+def _lines(made: Catalogue, service: Service, *, tier: str, kept: Kept) -> Iterable[Line]:
     """A line for each route, best first."""
     scale = scale_of(made.currency)
     rate = service.rates.get(tier, service.rates[EVERYBODY])
 
     def line(route: Route) -> Line:
         cost = route.price.cost
-        hold = holds.get((route.provider, route.service))
+        hold = kept.holds.get((route.provider, route.service))
         return Line(
             id=service.id if service.id < NO_ID else None,
             name=service.name,
@@ -133,6 +146,8 @@ def _lines(made: Catalogue, service: Service, *, tier: str, holds: Mapping[tuple
             rule=route.price.rule,
             currency=made.currency,
             sold=route.price.floor <= rate,
+            says_seconds=service.average_seconds,
+            took_seconds=kept.paces.get(service.id),
             held=hold.why if hold is not None and hold.waits else None,
         )
 
@@ -142,11 +157,18 @@ def _lines(made: Catalogue, service: Service, *, tier: str, holds: Mapping[tuple
 def _row(line: Line, *, first: bool) -> tuple[str, ...]:
     """A line of the table; the service's own words stand on its first route only."""
     number = "new" if line.id is None else str(line.id)
-    words = (number, printable(line.name)[:NAME_SHOWN], line.type) if first else ("", "", "")
+    words = (number, printable(line.name)[:NAME_SHOWN], line.type, _takes(line)) if first else ("", "", "", "")
     rule = line.rule if line.sold else f"{line.rule}, passed over: no margin"
     rule = rule if line.held is None else f"{rule}, HELD: {line.held}"
     figures = (line.cost, line.rate, line.margin, line.margin_percent)
     return (*words, line.provider, line.service, *figures, printable(rule))
+
+
+def _takes(line: Line) -> str:
+    """How long an order takes: by our own books where they know, else as its panel says."""
+    if line.took_seconds is not None:
+        return write_duration(line.took_seconds)
+    return "" if line.says_seconds is None else f"says {write_duration(line.says_seconds)}"
 
 
 def usable_lists(file: ProvidersFile, kept: Mapping[str, ProviderList | None]) -> dict[str, ProviderList]:
@@ -160,12 +182,14 @@ def usable_lists(file: ProvidersFile, kept: Mapping[str, ProviderList | None]) -
     return usable
 
 
-async def kept_in_books(
-    store: Store,
-) -> tuple[Mapping[str, ProviderList | None], dict[tuple[str, str], int], dict[tuple[str, str], Held]]:
-    """The lists the gateway has kept, the ids of ours that services have, and what waits for a person."""
-    lists, ids = await store.read_at_length(kept_lists), await store.read_at_length(allotted_ids)
-    return lists, ids, await store.read_at_length(held_services)
+async def kept_in_books(store: Store) -> Kept:
+    """What the books have of providers' lists."""
+    return Kept(
+        lists=await store.read_at_length(kept_lists),
+        ids=await store.read_at_length(allotted_ids),
+        holds=await store.read_at_length(held_services),
+        paces=await store.read_at_length(read_paces),
+    )
 
 
 async def _fetched(file: ProvidersFile) -> dict[str, ProviderList]:

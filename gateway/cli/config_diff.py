@@ -88,13 +88,13 @@ def _tell_orphans(gone: Sequence[str]) -> None:
 
 def _catalogues(before: ProvidersFile, after: ProvidersFile) -> tuple[Catalogue, Catalogue]:
     """What each file sells of the lists that are kept; a service that has no id yet has the same stand-in in both."""
-    kept, ids, holds = in_books(kept_in_books)
-    sides = [(wanted_of(file), usable_lists(file, kept)) for file in (before, after)]
+    kept = in_books(kept_in_books)
+    sides = [(wanted_of(file), usable_lists(file, kept.lists)) for file in (before, after)]
     if not any(lists for _, lists in sides):
         raise NothingKnown("no provider's list is known yet: start the gateway once")
-    fresh = dict.fromkeys(service for wanted, lists in sides for service in missing_ids(wanted, lists, ids))
-    numbers = {**ids, **{service: NO_ID + n for n, service in enumerate(fresh)}}
-    was, becomes = (build_catalogue(wanted, lists, numbers, held=holds) for wanted, lists in sides)
+    fresh = dict.fromkeys(service for wanted, lists in sides for service in missing_ids(wanted, lists, kept.ids))
+    numbers = {**kept.ids, **{service: NO_ID + n for n, service in enumerate(fresh)}}
+    was, becomes = (build_catalogue(wanted, lists, numbers, held=kept.holds) for wanted, lists in sides)
     return was, becomes
 
 

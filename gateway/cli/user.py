@@ -41,6 +41,7 @@ _DIALECT_HELP: Final = "`legacy` says Cancelled, types in small letters, and `ch
 _ORDER_IDS: Final = click.Choice(["string", "number"])
 _ORDER_ID_HELP: Final = "How `add` answers an order's id in JSON."
 _NEWLINES_HELP: Final = "The two characters \\n part the lines of comments."
+_TIME_HELP: Final = "The list says how long an order takes, as `average_time`; the contract does not."
 _SECONDS: Final = click.IntRange(0, 86_400)
 _WINDOW_HELP: Final = "Seconds in which an identical add is answered with the same order; 0 is off."
 _ANSWERS: Final = click.Choice(["wait", "immediate"])
@@ -74,6 +75,7 @@ def user() -> None:
 @click.option("--dialect", type=_DIALECTS, default="standard", show_default=True, help=_DIALECT_HELP)
 @click.option("--order-id", type=_ORDER_IDS, default="string", show_default=True, help=_ORDER_ID_HELP)
 @click.option("--escaped-newlines", is_flag=True, help=_NEWLINES_HELP)
+@click.option("--average-time", is_flag=True, help=_TIME_HELP)
 @click.option("--duplicate-window", type=_SECONDS, default=0, show_default=True, help=_WINDOW_HELP)
 @click.option("--answer", type=_ANSWERS, default="wait", show_default=True, help=_ANSWER_HELP)
 @limits
@@ -117,6 +119,7 @@ def show(name: str) -> None:
         ("tier", chosen.tier or "everybody's"),
         ("dialect", f"{chosen.dialect.name}, order id as {chosen.dialect.order_id}"),
         ("escaped newlines", "yes" if chosen.dialect.escaped_newlines else "no"),
+        ("average time", "in the list" if chosen.dialect.average_time else "no"),
         ("duplicate window", f"{chosen.duplicate_window} s" if chosen.duplicate_window else "off"),
         ("answer", chosen.answer),
         *_limits(each),
@@ -197,6 +200,7 @@ def _check_word(reference: str) -> None:
 @click.option("--dialect", type=_DIALECTS, help=_DIALECT_HELP)
 @click.option("--order-id", type=_ORDER_IDS, help=_ORDER_ID_HELP)
 @click.option("--escaped-newlines/--no-escaped-newlines", default=None, help=_NEWLINES_HELP)
+@click.option("--average-time/--no-average-time", default=None, help=_TIME_HELP)
 @click.option("--duplicate-window", type=_SECONDS, help=_WINDOW_HELP)
 @click.option("--answer", type=_ANSWERS, help=_ANSWER_HELP)
 @limits
@@ -262,6 +266,7 @@ def _choices(before: Choices, chosen: dict[str, Any], *, currency: str) -> Choic
             name=given.get("dialect", before.dialect.name),
             order_id=given.get("order_id", before.dialect.order_id),
             escaped_newlines=given.get("escaped_newlines", before.dialect.escaped_newlines),
+            average_time=given.get("average_time", before.dialect.average_time),
         ),
         duplicate_window=given.get("duplicate_window", before.duplicate_window),
         answer=given.get("answer", before.answer),

@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from gateway.core.duration import read_duration, write_duration
 from gateway.core.holds import OFF_SALE, Held, Reason
 from gateway.core.messages import ServiceRow, ServicesReply
 from gateway.core.money import BadAmount, format_amount, scale_of
@@ -55,6 +56,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     routes: tuple[Route, ...]  # best first, at least one
     rates: dict[str, int]  # units per 1000 or flat, by tier
     link_wait: int | None = None  # seconds its orders may wait for their link; None: as their provider says
+    average_seconds: int | None = None  # what its first route's panel says an order takes, where that is a duration
 
 
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
@@ -225,6 +227,7 @@ def listing(catalogue: Catalogue, tier: str) -> ServicesReply:
             refill=service.refill,
             cancel=service.cancel,
             description=service.description,
+            average_time=None if service.average_seconds is None else write_duration(service.average_seconds),
         )
         for service in catalogue.services
     )
@@ -311,6 +314,7 @@ def _service(wanted: Wanted, declared: Declared, found: list[_Found], *, left_ou
         routes=routes,
         rates=rates,
         link_wait=declared.link_wait,
+        average_seconds=None if first.average_time is None else read_duration(first.average_time),
     )
 
 

@@ -21,6 +21,7 @@ class UserDialect(msgspec.Struct, frozen=True, kw_only=True):
     name: Literal["standard", "legacy"] = "standard"
     order_id: Literal["string", "number"] = "string"  # what `add` answers the id as
     escaped_newlines: bool = False  # whether the two characters `\n` part the lines of a list (Q15)
+    average_time: bool = False  # whether each service of the list has one; the contract has not (Q69)
 
 
 class ProviderDialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

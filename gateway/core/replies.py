@@ -73,7 +73,7 @@ def _written(reply: Reply, dialect: UserDialect) -> _Written:
 def _service(row: ServiceRow, dialect: UserDialect) -> _Written:
     known = find_type(row.type)
     legacy = dialect.name == "legacy" and known is not None
-    return {
+    written: dict[str, _Written] = {
         "service": _number(row.service),
         "name": row.name,
         "type": known.legacy_name if legacy and known is not None else row.type,
@@ -87,6 +87,7 @@ def _service(row: ServiceRow, dialect: UserDialect) -> _Written:
         "description": row.description,
         "desc": row.description,
     }
+    return written | {"average_time": row.average_time or ""} if dialect.average_time else written
 
 
 def _status(reply: StatusReply, dialect: UserDialect) -> "dict[str, _Written]":

@@ -122,3 +122,9 @@ def read_stuck(*, now: int) -> Steps[dict[str, int]]:
         },
     )
     return {row["provider"]: row["orders"] for row in rows}
+
+
+def read_paces() -> Steps[dict[int, int]]:
+    """How long orders of ours took that were completed lately, in seconds, by service; only where enough are known."""
+    rows = yield Query("service_paces", {"known": KNOWN_LEAST})
+    return {row["service_id"]: row["ms"] // 1000 for row in rows}

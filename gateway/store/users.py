@@ -191,7 +191,10 @@ def read_user(row: Row) -> User:
         state=row["state"],
         tier=row["tier"],
         dialect=UserDialect(
-            name=row["dialect"], order_id=row["order_id"], escaped_newlines=bool(row["escaped_newlines"])
+            name=row["dialect"],
+            order_id=row["order_id"],
+            escaped_newlines=bool(row["escaped_newlines"]),
+            average_time=bool(row["average_time"]),
         ),
         duplicate_window=row["duplicate_window"],
         answer=row["answer"],
@@ -218,6 +221,7 @@ def _columns(choices: Choices) -> dict[str, int | str]:
         "dialect": choices.dialect.name,
         "order_id": choices.dialect.order_id,
         "escaped_newlines": int(choices.dialect.escaped_newlines),
+        "average_time": int(choices.dialect.average_time),
         "duplicate_window": choices.duplicate_window,
         "answer": choices.answer,
         **msgspec.structs.asdict(choices.limits),

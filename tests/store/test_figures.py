@@ -17,6 +17,7 @@ from gateway.store.figures import (
     open_at,
     read_figures,
     read_money,
+    read_paces,
     read_stuck,
 )
 from gateway.store.polls import apply, poll_soon
@@ -104,3 +105,15 @@ async def test_stuck_is_measured_by_the_services_own_pace(store: Store, alpha: U
     assert await stuck_after(4 * hour + 1) == {"panel-a": 2}
     assert await stuck_after(STUCK_UNKNOWN_MS + 1) == {"panel-a": 3}
     assert other.order_id == ORDER + 50
+
+
+async def test_q69_our_own_time_is_taken_from_what_was_completed(store: Store, alpha: User, database_url: str) -> None:
+    """The mean of what the books have of a service, once that is enough; of others nothing is said."""
+    for n in range(KNOWN_LEAST + 1):
+        await active(store, alpha, ORDER + n, charge=10)
+    await active(store, alpha, ORDER + 50, charge=10, service_id=2)
+    assert await store.read_at_length(read_paces) == {}
+    await ask(database_url, "UPDATE polls SET terminal_at = accepted_at + 7200000 RETURNING 1")
+    done = f"UPDATE orders SET state = 'completed' WHERE id < {ORDER + KNOWN_LEAST} OR service_id = 2 RETURNING 1"  # noqa: S608 - numbers of ours
+    await ask(database_url, done)
+    assert await store.read_at_length(read_paces) == {1: 7200}

@@ -80,7 +80,7 @@ async def test_suspended_user_can_be_let_in_again(store: Store) -> None:
 async def test_choices_are_kept(store: Store) -> None:
     """Tier, dialect and habits come back as they were set."""
     await make(store)
-    dialect = UserDialect(name="legacy", order_id="number", escaped_newlines=True)
+    dialect = UserDialect(name="legacy", order_id="number", escaped_newlines=True, average_time=True)
     choices = Choices(tier="reseller", dialect=dialect, duplicate_window=120, answer="immediate")
     user = await store.run(partial(set_choices, "alpha", choices, actor="test", now=NOW))
     assert (user.tier, user.dialect, user.duplicate_window, user.answer) == ("reseller", dialect, 120, "immediate")

@@ -23,6 +23,13 @@ FROM attempts a JOIN orders o ON o.id = a.order_id
 WHERE a.state IN ('sending','unknown','accepted') AND o.state IN ('placing','unknown','active') AND a.provider {ANY_TEXT:providers}
 GROUP BY a.provider, o.currency ORDER BY a.provider, o.currency
 
+-- name: service_paces
+-- How long what was completed within the last days took, by our service, where so many are known.
+SELECT o.service_id, CAST(AVG(p.terminal_at - p.accepted_at) AS BIGINT) AS ms
+FROM polls p JOIN orders o ON o.id = p.order_id
+WHERE p.terminal_at IS NOT NULL AND o.state = 'completed'
+GROUP BY o.service_id HAVING COUNT(*) >= CAST(:known AS BIGINT)
+
 -- name: orders_stuck
 -- Orders under way for a multiple of what their service's orders took that were completed within the last days, whose polls are kept
 -- for 72 hours. A service of which too few are known is judged by the time given for that.

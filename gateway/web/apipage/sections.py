@@ -226,6 +226,7 @@ def _dialects(asked: tuple[Exchange, ...]) -> Markup:
         "Your account can be set to answer as older panels do. `legacy` writes `Cancelled` with two l, types in small "
         "letters, and `charge` as a number when several orders are asked for. `order_id` as a number writes the new "
         "order's id without quotes. `escaped_newlines` takes the two characters `\\n` for the end of a line in lists. "
+        "`average_time` adds to each service of the list how long an order takes. "
         "With the first two, these replies are different:"
     )
     return join(element("p", prose(intro)), *different)
