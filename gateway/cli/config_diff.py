@@ -47,12 +47,13 @@ def diff(*, new: str, against: str | None, tier: str, as_json: bool) -> None:
     was, becomes = _catalogues(before, after)
     found = changes(was, becomes, tier=tier)
     told = _told(before.notify, after.notify)
-    _tell_orphans(sorted(before.providers.keys() - after.providers.keys()))
+    gone = sorted(before.providers.keys() - after.providers.keys())
     if as_json:
         for change in found:
             click.echo(json.dumps(msgspec.to_builtins(change), ensure_ascii=False))
         for what, kind in told.items():
             click.echo(json.dumps({"notify": what, "kind": kind}, ensure_ascii=False))
+        _tell_orphans(gone)
         return
     if found:
         click.echo(table(_HEAD, [_row(change, scale_of(was.currency)) for change in found]))
@@ -65,6 +66,7 @@ def diff(*, new: str, against: str | None, tier: str, as_json: bool) -> None:
         click.echo(f"notify: {what} {kind}")
     for name in becomes.missing:
         click.echo(f"no list of {name} is known: its services are not among these", err=True)
+    _tell_orphans(gone)
 
 
 def _told(before: Notify, after: Notify) -> dict[str, str]:
