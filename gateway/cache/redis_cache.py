@@ -29,10 +29,15 @@ PAUSE_MAX_SECONDS: Final = 30.0
 # The form of our values; another number when it changes, so that two versions of the program do not read each other's.
 PREFIX: Final = "gateway:1:"
 _DIGEST_BYTES: Final = 16
-# gateway/core/gcra.py in one step that nobody comes between: the clock is the caller's, as it is there.
+# gateway/core/gcra.py in one step that nobody comes between: the clock is the caller's, as it is there. What somebody
+# else put under the name, of another type, no number or beyond what the rule writes, counts as nothing: it would be a
+# fault, or a limit that nobody keeps, for ever.
 _TAKE: Final = """
 local now, step, room = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local level = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now)
+local kept = redis.pcall('GET', KEYS[1])
+if type(kept) == 'table' then redis.call('DEL', KEYS[1]) kept = '0' end
+local level = math.max(tonumber(kept or '0') or 0, now)
+if level > now + 2 * room then level = now end
 local over = level + step - now - room
 if over > 0 then return over end
 redis.call('SET', KEYS[1], string.format('%.0f', level + step), 'PX', room + 1000)

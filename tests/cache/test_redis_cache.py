@@ -95,6 +95,18 @@ async def test_paused_server_keeps_nobody_waiting(cache: RedisCache, raw: redis.
     raise AssertionError("it did not come back")
 
 
+@pytest.mark.parametrize("junk", ["nonsense", "1e999", ["a", "list"]], ids=["text", "huge", "list"])
+async def test_limit_somebody_else_wrote_over_counts_from_nought(
+    cache: RedisCache, raw: redis.asyncio.Redis, told: Counted, junk: str | list[str]
+) -> None:
+    """A key of another type would else be a fault at each wrong key, and Redis be left alone for ever."""
+    name = f"{PREFIX}limit:x"
+    await (raw.rpush(name, *junk) if isinstance(junk, list) else raw.set(name, junk))
+    waits = [await cache.take("x", Limit(3, 60_000), now=1_000, within=5) for _ in range(5)]
+    assert [wait > 0 for wait in waits] == [False, False, False, True, True]
+    assert told.failures == []
+
+
 async def test_one_caller_looks_whether_it_is_back(redis_url: str, told: Counted) -> None:
     """When its pause is over, fifty callers at once are not kept waiting by a server that still says nothing."""
     seconds = 0.0
