@@ -21,6 +21,7 @@ from gateway.actions.wanted import upstream_of
 from gateway.cache.opening import open_cache
 from gateway.cli.backup import sqlite_file
 from gateway.cli.moments import shown
+from gateway.cli.way_in import trouble_of
 from gateway.core.errors import GatewayError
 from gateway.core.messages import BalanceReply, BalanceRequest, ErrorReply
 from gateway.metrics import Metrics
@@ -353,4 +354,6 @@ def _page(url: str) -> Finding:
     if wanted not in page:
         do = "the proxy has to pass Host on, and say X-Forwarded-Proto where it takes TLS; or this is not our page"
         return bad("public address", f"the page there does not name {wanted}", do=do)
-    return good("public address", f"users are shown {wanted}")
+    if (trouble := trouble_of(wanted)) is not None:
+        return bad("public address", trouble[0], do=trouble[1])
+    return good("public address", f"users are shown {wanted}, and a large POST to it arrives as it was sent")
