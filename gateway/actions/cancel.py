@@ -14,8 +14,10 @@ from gateway.actions.status import order_id
 from gateway.core.error_type import ErrorType
 from gateway.core.errors import TEXT_INCORRECT_ORDER, TEXT_NOT_CANCELABLE, TEXT_UNAVAILABLE
 from gateway.core.messages import CancelReply, CancelRequest, ErrorReply, MultiCancelReply, MultiCancelRequest
+from gateway.core.rejections import RejectKind, proves_nothing
 from gateway.core.user import User
 from gateway.points import point
+from gateway.providers.client import ProviderClient
 from gateway.providers.limits import HOUSE
 from gateway.providers.said import Failed
 from gateway.store.cancels import AGAIN_MS, Answer, due_cancels, settle_cancel, take_cancel
@@ -75,7 +77,7 @@ async def tell_cancel(desk: Desk, number: int, provider: str, *, user: int = HOU
     point("before", "TOLD")
     said = await client.tell(CancelRequest(order=telling.upstream_order), user=user)
     point("after", "TOLD")
-    answer, why = _heard(said)
+    answer, why = _heard(client, said)
     log.info("cancel_told", order_id=number, provider=provider, answer=answer)
     await desk.store.run(partial(settle_cancel, telling, answer, why=why, now=desk.clock()))
     due_at = desk.clock() + min(LOOK_AFTER_MS, desk.first_poll_ms(provider))
@@ -91,14 +93,18 @@ async def tell_owed(desk: Desk, provider: str) -> None:
         desk.spawn(tell_cancel(desk, number, provider), name=f"cancel:{number}")
 
 
-def _heard(said: object) -> tuple[Answer, str]:
-    """What came of telling, and the panel's words for it."""
+def _heard(client: ProviderClient, said: object) -> tuple[Answer, str]:
+    """What came of telling, and the panel's words for it.
+
+    A panel that had no time for it, or said what a person judged to prove nothing, is told once more like a silent one.
+    """
     match said:
         case Failed(sent=False):
             return "unsent", said.why
         case Failed():
             return "silent", said.why
         case ErrorReply():
-            return "refused", said.error
+            again = client.meaning(said.error) is RejectKind.THROTTLED or proves_nothing(said.error, client.classified)
+            return "silent" if again else "refused", said.error
         case _:
             return "taken", ""

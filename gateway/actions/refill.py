@@ -27,6 +27,7 @@ from gateway.core.messages import (
     Unreadable,
 )
 from gateway.core.refill import RefillState
+from gateway.core.rejections import proves_nothing
 from gateway.core.user import User
 from gateway.providers.said import Failed
 from gateway.store.refills import RefillTask, ask_refill, settle, show_newest_refill, show_refills
@@ -100,7 +101,7 @@ async def _tell(desk: Desk, task: RefillTask, user: User) -> bool:
     match answer:
         case RefillReply():
             state, shown, upstream = RefillState.OPEN, "Pending", answer.refill
-        case ErrorReply():
+        case ErrorReply() if client is None or not proves_nothing(answer.error, client.classified):
             state, shown, upstream = RefillState.REJECTED, "Rejected", None
         case _:
             state, shown, upstream = RefillState.UNKNOWN, "Pending", None

@@ -6,7 +6,7 @@ from typing import Final
 import rich_click as click
 
 from gateway.cli.moments import shown
-from gateway.cli.session import actor, command, in_books, now, table
+from gateway.cli.session import actor, command, in_books, now, printable, table
 from gateway.core.unclassified import MEANINGS, read_meaning, write_meaning
 from gateway.store.texts import PanelText, classify_text, list_texts, text_of
 
@@ -54,7 +54,7 @@ def show(text: int) -> None:
         ("example", each.example),
         ("means", _meaning(each)),
     ):
-        click.echo(f"{label:<11} {value}")
+        click.echo(f"{label:<11} {printable(value)}")
 
 
 @errors.command("classify")

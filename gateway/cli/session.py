@@ -93,7 +93,11 @@ def printable(text: str) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Rows under their heads, in columns that are as wide as they need to be; numbers to the right."""
+    """Rows under their heads, in columns that are as wide as they need to be; numbers to the right.
+
+    Whatever a user or a panel has written in a cell draws nothing on the terminal.
+    """
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[n]) for row in (head, *rows)) for n in range(len(head))]
     right = [all(_is_number(row[n]) for row in rows) and bool(rows) for n in range(len(head))]
 

@@ -11,7 +11,7 @@ import rich_click as click
 from gateway.actions.probe import LOOK, Cannot, View, ask_about, in_words, judge, ripe, view_of
 from gateway.actions.resolve import in_short
 from gateway.actions.wanted import upstream_of
-from gateway.cli.session import actor, command, config_path, in_books, now, table
+from gateway.cli.session import actor, command, config_path, in_books, now, printable, table
 from gateway.core.errors import GatewayError
 from gateway.core.exchange import read_exchange
 from gateway.core.money import format_amount, scale_of
@@ -100,7 +100,7 @@ def show(order: int) -> None:
         ("balance", _told(balance, doubt.cost)),
     ]
     for label, value in lines:
-        click.echo(f"{label:<13} {value}")
+        click.echo(f"{label:<13} {printable(value)}")
     if doubt.evidence is not None:
         click.echo(_exchange(doubt.evidence))
 
@@ -114,7 +114,7 @@ def probe(provider: str) -> None:
     if rules is None:
         raise BadAnswer(f"there is no provider {provider} in providers.yaml")
     for line in in_books(lambda store: _probe(store, provider, rules)):
-        click.echo(line)
+        click.echo(printable(line))
 
 
 @unknown.command("accept")
@@ -275,8 +275,8 @@ def _exchange(evidence: str) -> str:
     try:
         kept = msgspec.to_builtins(read_exchange(evidence))
     except msgspec.DecodeError:
-        return f"exchange      {evidence}"
-    return "\n".join(f"{'exchange':<13} {name}: {value}" for name, value in kept.items())
+        return f"exchange      {printable(evidence)}"
+    return "\n".join(f"{'exchange':<13} {name}: {printable(str(value))}" for name, value in kept.items())
 
 
 def _amount(doubt: OpenDoubt) -> str:

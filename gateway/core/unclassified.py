@@ -1,6 +1,6 @@
 """Unclassified texts: what panels say went wrong that no table knows, and what a person may say they mean.
 
-A meaning is of one provider and one pattern (core/pattern.py), and is looked up when an answer to `add` is judged
+A meaning is of one provider and one pattern (core/pattern.py), and is looked up when an answer is judged
 (core/rejections.py). It changes nothing about what was judged before: an order in doubt stays in doubt, and whether
 a look at a panel denied an order is never read from it (actions/probe.py).
 """

@@ -6,7 +6,8 @@ from functools import partial
 import structlog
 
 from gateway.actions.desk import Desk
-from gateway.core.messages import BalanceReply
+from gateway.core.messages import BalanceReply, ErrorReply
+from gateway.core.rejections import RejectKind
 from gateway.store.readings import keep_reading
 
 log = structlog.get_logger(__name__)
@@ -33,6 +34,9 @@ class Balances:
         desk.metrics.provider_answered(provider, up=isinstance(answer, BalanceReply))
         if not isinstance(answer, BalanceReply):
             log.warning("balance_unheard", provider=provider, answer=type(answer).__name__)
+            if isinstance(answer, ErrorReply) and client.meaning(answer.error) is RejectKind.CREDENTIALS:
+                # The next order would hear the same. It is asked again each minute, and released by an answer.
+                desk.conditions.refused(provider, "", RejectKind.CREDENTIALS, now=desk.clock())
             return
         desk.conditions.released(provider)
         configured = client.upstream.currency

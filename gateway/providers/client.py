@@ -32,7 +32,7 @@ from gateway.core.messages import (
     action_of,
 )
 from gateway.core.outcome import Evidence, NotSent, Rejected, Unknown, classify_add, error_text
-from gateway.core.rejections import RejectKind, recognised
+from gateway.core.rejections import RejectKind, error_kind, recognised
 from gateway.core.requests import write_request
 from gateway.core.retry_after import rest_ms
 from gateway.core.unclassified import error_texts
@@ -124,6 +124,10 @@ class ProviderClient:
     def _resting(self) -> bool:
         return time.monotonic() < self._rests_until
 
+    def meaning(self, text: str) -> RejectKind | None:
+        """What an error of this provider says, by its file, by a person's word, or by the table; None: nothing."""
+        return error_kind(text, self.upstream.errors, self.classified)
+
     async def probe(self) -> None:
         """Ask for the balance if a breaker's time is over: a call that moves nothing says whether others may follow."""
         clock = asyncio.get_running_loop().time
@@ -184,7 +188,7 @@ class ProviderClient:
                 said = self._said(request, evidence)
             except NoTurn as error:
                 said = Failed(why=str(error), sent=False)
-            self._count(action_of(request), what_failed(said, evidence, self.upstream.errors), began)
+            self._count(action_of(request), what_failed(said, evidence, self.meaning), began)
         self._listen(action_of(request), *error_texts(said))
         return said
 
@@ -260,7 +264,7 @@ class ProviderClient:
             # A long list takes a tenth of a second to read; nobody else waits for that.
             long = len(evidence.body) > _LONG_BYTES
             said = await asyncio.to_thread(self._said, request, evidence) if long else self._said(request, evidence)
-        self._count(action_of(request), what_failed(said, evidence, self.upstream.errors), began)
+        self._count(action_of(request), what_failed(said, evidence, self.meaning), began)
         self._listen(action_of(request), *error_texts(said))
         return said
 

@@ -1,6 +1,6 @@
 """What came of asking a provider, besides the protocol's own replies."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -9,7 +9,7 @@ from gateway.core.error_type import ErrorType, of_kind
 from gateway.core.exchange import Exchange
 from gateway.core.messages import ErrorReply, Reply, Unreadable
 from gateway.core.outcome import Evidence, Outcome
-from gateway.core.rejections import RejectKind, error_kind
+from gateway.core.rejections import RejectKind
 
 _BUSY: Final = (408, 425, 429)
 _SERVER_ERRORS: Final = 500
@@ -36,16 +36,16 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def what_failed(
-    said: Reply | Unreadable | Failed, evidence: Evidence | None, own: Mapping[str, RejectKind] | None
+    said: Reply | Unreadable | Failed, evidence: Evidence | None, meaning: Callable[[str], RejectKind | None]
 ) -> ErrorType | None:
-    """What went wrong with a read, a refill or a cancel; None where it was answered. `own` are the provider's texts."""
+    """What went wrong with a read, a refill or a cancel; None where it was answered. `meaning` is of error texts."""
     match said:
         case Failed():
             return _why_failed(evidence)
         case Unreadable():
             return ErrorType.PANEL_UNREADABLE
         case ErrorReply():
-            kind = error_kind(said.error, own)
+            kind = meaning(said.error)
             return ErrorType.PANEL_UNREADABLE if kind is None else of_kind(kind)
         case _:
             return None

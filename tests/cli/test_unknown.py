@@ -200,3 +200,20 @@ def test_nothing_is_settled_without_a_reason(shell: Shell, arguments: tuple[str,
     """The option is required, and a blank is none."""
     assert "--reason" in shell(*arguments, code=2)
     assert "a reason is a line of text" in shell(*arguments, "--reason", " ", code=1)
+
+
+def test_s09_29_what_a_panel_or_a_user_wrote_draws_nothing_on_a_terminal(tmp_path: Path) -> None:
+    """In the list, in what is shown of an order, and in ids that are nobody's."""
+    shell = Shell(tmp_path)
+    draws = "\x1b[2J\x07\u202e"
+
+    async def fill_with_odd_text(store: Store) -> None:
+        user = await make_user(store)
+        fields = (("link", f"https://example.com/{draws}"), ("quantity", "10"))
+        await bring(store, await sending(store, user, ORDER, fields=fields), Unknown(f"HTTP 500: {draws}"))
+        await store.run(partial(keep_strange, "panel-a", {f"7{draws}": f"Completed {draws}"}, now=NOW))
+
+    shell.in_books(fill_with_odd_text)
+    for told in (shell("list"), shell("show", str(ORDER))):
+        assert "HTTP 500: " in told
+        assert not set(told) & set(draws) - set("[2J"), ascii(told)
