@@ -53,7 +53,8 @@ class Letterbox:
     @property
     def texts(self) -> list[str]:
         """What was taken, as a person reads it."""
-        return [each.json["text"] if "text" in each.json else each.json["data"]["text"] for each in self.taken]
+        told = [each.json for each in self.taken if each.body]
+        return [each["text"] if "text" in each else each["data"]["text"] for each in told]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, one request."""

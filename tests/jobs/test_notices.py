@@ -2,9 +2,14 @@
 
 import asyncio
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +21,11 @@ from gateway.jobs import witness
 from gateway.metrics.notices import FAILING, OPEN, TOLD
 from gateway.settings.load import Settings, load_settings
 from gateway.store.engine import Query, Steps
+from gateway.store.notices import change_channel, read_board
 from tests.gateway_process import House, running_house
 from tests.letterbox import BROKEN, OK, Boxes, boxes, reply
 from tests.panel_process import SimulatedPanel, simulated_panel
+from tests.store.trade import ask
 from tests.world import LINK, on_sale, status_of, until
 
 KEY = "provider_down:panel-a"
@@ -34,7 +41,7 @@ class Town:
         self.panel = panel
         self.boxes = boxes
         self.ahead = 0.0  # seconds
-        self._database_url = database_url
+        self.database_url = database_url
 
     def clock(self) -> int:
         """The time of all gateways here, ms."""
@@ -45,7 +52,7 @@ class Town:
         """The environment of a gateway here."""
         return {
             "GATEWAY_DATA_DIR": str(self.folder),
-            "GATEWAY_DATABASE_URL": self._database_url,
+            "GATEWAY_DATABASE_URL": self.database_url,
             "GATEWAY_PORT": "0",
             "GATEWAY_METRICS_PORT": "0",
             "GATEWAY_DRAIN_SECONDS": "5",
@@ -221,6 +228,53 @@ def _forget() -> Steps[None]:
     """Nobody has marked what channels took, nor that they took it."""
     for name in ("hook", "chat", "desk", "mail"):
         yield Query("notice_hear", {"channel": name, "notice": KEY, "opened_at": 0, "closed": 1, "told_at": 0})
+
+
+KILLED = """
+import asyncio, os, signal, sys
+from pathlib import Path
+import gateway.points
+from gateway.app import Gateway, Pace
+from gateway.settings.load import load_settings
+
+def hook(what, of):
+    if (what, of) == ("told", "notices"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+async def main(path):
+    gateway.points.hook = hook
+    made = Gateway(load_settings(os.environ, Path(path)), pace=Pace(notices=0.1, balances=0.1))
+    await made.start()
+    await asyncio.sleep(60)
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+async def test_killed_between_telling_and_marking_tells_once_more(town: Town) -> None:
+    """A real SIGKILL after the channel's word: nothing while the dead one's lease lasts, then once more, then never."""
+    town.break_panel()
+    path = town.write(channels={"hook": town.boxes.notify()["channels"]["hook"]})
+    command = [sys.executable, "-c", KILLED, str(path)]
+    environ = {**os.environ, **town.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    died = await asyncio.to_thread(subprocess.run, command, env=environ, capture_output=True, check=False)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    assert len(town.boxes.hook.texts) == 1
+    async with town.gateway(load_settings(town.environ, path)) as house:
+        await town.settle()
+        assert len(town.boxes.hook.texts) == 1
+        store = house.gateway.store
+        ((owner,),) = await ask(town.database_url, "SELECT lease_owner FROM notice_channels")
+        channel = (await store.read(read_board)).channels["hook"]
+        await store.run(partial(change_channel, channel, owner, {}))  # as when its lease has ended
+
+        async def twice() -> bool:
+            return len(town.boxes.hook.texts) == 2
+
+        await until(twice)
+        await town.settle()
+    first, second = town.boxes.hook.taken
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
 
 
 async def test_changed_channel_is_used_from_then_on(town: Town) -> None:
