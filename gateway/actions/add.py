@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 from datetime import UTC, datetime
 from functools import partial
+from time import monotonic
 from typing import Final
 
 import msgspec
@@ -41,10 +42,12 @@ from gateway.store.attempts import Job
 from gateway.store.engine import StoreBusy, StoreUnavailable
 from gateway.store.ledger import NotEnoughFunds
 from gateway.store.orders import (
+    OPEN_MS,
     CallerLeft,
     IdempotencyKeyReused,
     NewOrder,
     Placed,
+    StillOpen,
     Wish,
     answered,
     earlier_order,
@@ -59,6 +62,9 @@ log = structlog.get_logger(__name__)
 # How often, and for how long in all (an hour), it is tried to mark an order whose storing nobody could tell about.
 MARK_PAUSE_SECONDS: Final = 0.5
 MARK_TRIES: Final = 7200
+# How soon, and then at the longest, it is asked again whether another process's caller has heard its answer.
+OPEN_PAUSE_SECONDS: Final = 0.05
+OPEN_PAUSE_MAX_SECONDS: Final = 0.8
 
 
 async def add(
@@ -82,7 +88,7 @@ async def add(
 async def _add(
     desk: Desk, user: User, request: AddRequest, *, wish: Wish, gone: asyncio.Task[None] | None
 ) -> AddReply | ErrorReply:
-    now = desk.clock()
+    now, began = desk.clock(), monotonic()
     seat = Seat(desk.seats, user)
     try:
         try:
@@ -105,7 +111,8 @@ async def _add(
     if user.answer == "immediate" and not _left(gone):
         return reply
     waited_for = {task} if gone is None else {task, gone}
-    await asyncio.wait(waited_for, timeout=desk.answer_within, return_when=asyncio.FIRST_COMPLETED)
+    left_seconds = max(0.0, desk.answer_within - (monotonic() - began))
+    await asyncio.wait(waited_for, timeout=left_seconds, return_when=asyncio.FIRST_COMPLETED)
     if _left(gone):  # In the books before the same wish may come again.
         await asyncio.wait({_mark_soon(desk, new, now=now)}, timeout=desk.answer_within)
     if not task.done():
@@ -231,12 +238,24 @@ async def _price(desk: Desk, user: User, request: AddRequest, *, fingerprint: st
 async def _store(desk: Desk, new: NewOrder, *, now: int, gone: asyncio.Task[None] | None) -> Placed:
     """Store an order; raises StoreUnavailable, and then nobody knows yet whether it was kept.
 
+    While another process's order of the same wish is open it waits: its caller may be this one, come again.
+
     Its caller gets no id and comes again. So as soon as the books can be written the order, if there is one, is marked
     as never answered, which makes the same wish find it; until then the same wish waits, or is turned away as well.
     """
     await _until_known(desk, (new.order.user_id, new.fingerprint))
+    until, pause = monotonic() + desk.answer_within, OPEN_PAUSE_SECONDS
     try:
-        return await desk.store.run(partial(place, new, now=now, left=lambda: _left(gone)))
+        while True:
+            at = desk.clock()
+            placing = partial(place, new, now=at, left=lambda: _left(gone), rivals_since=at - OPEN_MS)
+            try:
+                return await desk.store.run(placing)
+            except StillOpen as error:
+                if monotonic() + pause > until or _left(gone):
+                    raise StoreBusy(str(error)) from error
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, OPEN_PAUSE_MAX_SECONDS)
     except StoreBusy:
         raise  # certainly not kept
     except StoreUnavailable:

@@ -19,15 +19,23 @@ from gateway.store.engine import Query, Refused, Steps
 from gateway.store.events import record
 from gateway.store.ledger import post
 from gateway.store.life import Locked, lock_order, write_step
-from gateway.store.owners import alive
+from gateway.store.owners import OWNER_DEAD_MS, alive
 from gateway.store.spending import count_in
 
 # An order whose answer never arrived is given again to an identical add this long (RELIABILITY 1.10, rule 2).
 REPLAY_MS: Final = 24 * 3600 * 1000
+# After this whoever stored an order has said whether its answer was heard, or is known to be dead.
+OPEN_MS: Final = OWNER_DEAD_MS + 10_000
+# Later than any time of ours: no order is looked for.
+_NEVER: Final = 2**62
 
 
 class IdempotencyKeyReused(Refused):
     """An idempotency key came back with other parameters than those of the order it stands for."""
+
+
+class StillOpen(Refused):
+    """Another process stored the same wish a moment ago, and whether its caller heard the answer is not known yet."""
 
 
 class CallerLeft(Refused):
@@ -95,11 +103,15 @@ def _stays() -> bool:
     return False
 
 
-def place(new: NewOrder, *, now: int, left: Callable[[], bool] = _stays) -> Steps[Placed]:
+def place(
+    new: NewOrder, *, now: int, left: Callable[[], bool] = _stays, rivals_since: int | None = None
+) -> Steps[Placed]:
     """Hold the charge and store the order with its first attempt; or give an earlier order again (RELIABILITY 1.10).
 
-    `left` says whether the caller has hung up by now; the writer's thread asks. Raises NotEnoughFunds, LimitReached,
-    CallerLeft, and IdempotencyKeyReused when a key comes back with other parameters.
+    `left` says whether the caller has hung up by now; the writer's thread asks. `rivals_since` has an add without a
+    key refused while an identical order that another process stored since then (ms) is open: it may be the same
+    caller, come again. Raises NotEnoughFunds, LimitReached, CallerLeft, StillOpen, and IdempotencyKeyReused when a key
+    comes back with other parameters.
     """
     earlier = yield from earlier_order(_wish(new), now=now)
     if earlier is not None:
@@ -112,7 +124,25 @@ def place(new: NewOrder, *, now: int, left: Callable[[], bool] = _stays) -> Step
     if left():  # Only here: an order that a run before has stored is there, whoever has left meanwhile.
         raise CallerLeft("the caller hung up before the order was stored")
     counted = new.limited and (yield from count_in(order.user_id, order.charge, now=now))
-    yield Query(
+    yield from _insert(new, counted=bool(counted), rivals_since=rivals_since, now=now)
+    attempt = yield from plan_attempt(order.id, 1, new.routes[0], owner=new.owner, now=now)
+    yield from record(
+        "order.reserved",
+        actor=f"user:{order.user_id}",
+        order_id=order.id,
+        user_id=order.user_id,
+        after=f'{{"charge":{order.charge},"rule":"{new.rule}"}}',
+        reason=new.passed,
+        now=now,
+    )
+    return Placed(order_id=order.id, attempt=attempt)
+
+
+def _insert(new: NewOrder, *, counted: bool, rivals_since: int | None, now: int) -> Steps[None]:
+    """The order's row; raises StillOpen."""
+    order = new.order
+    since = _NEVER if rivals_since is None or new.idem_key is not None else rivals_since
+    stored = yield Query(
         "order_insert",
         {
             "id": order.id,
@@ -135,19 +165,11 @@ def place(new: NewOrder, *, now: int, left: Callable[[], bool] = _stays) -> Step
             "answerer": new.owner,
             "counted": int(counted),
             "now": now,
+            "rivals_since": since,
         },
     )
-    attempt = yield from plan_attempt(order.id, 1, new.routes[0], owner=new.owner, now=now)
-    yield from record(
-        "order.reserved",
-        actor=f"user:{order.user_id}",
-        order_id=order.id,
-        user_id=order.user_id,
-        after=f'{{"charge":{order.charge},"rule":"{new.rule}"}}',
-        reason=new.passed,
-        now=now,
-    )
-    return Placed(order_id=order.id, attempt=attempt)
+    if not stored:
+        raise StillOpen("the same wish was stored a moment ago, and nobody knows yet whether its caller heard of it")
 
 
 def answered(order_id: int, user_id: int, *, heard: bool, now: int) -> Steps[None]:

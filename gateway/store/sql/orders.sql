@@ -34,10 +34,21 @@ UPDATE orders SET unheard_at = NULL, answerer = :answerer, replays = replays + 1
 WHERE id = :id AND replays = :replays RETURNING id
 
 -- name: order_insert
+-- Not beside an identical order that another process stored a moment ago and whose answer was not heard, as far as is known: nobody
+-- can tell a caller who came again from one who wants two. The hold before it has waited for whoever stored one; one that is known
+-- to be unheard by now came to be so since order_unheard looked, and is found when that looks again.
 INSERT INTO orders(id, user_id, idem_key, fingerprint, service_id, type, fields, quantity, currency, rate, rule, charge,
                    state, shown, routes, can_refill, can_cancel, answerer, counted, created_at, updated_at)
-VALUES(:id, :user_id, :idem_key, :fingerprint, :service_id, :type, :fields, :quantity, :currency, :rate, :rule, :charge,
-       :state, :shown, :routes, :can_refill, :can_cancel, :answerer, :counted, :now, :now)
+SELECT CAST(:id AS BIGINT), CAST(:user_id AS BIGINT), CAST(:idem_key AS TEXT), CAST(:fingerprint AS TEXT), CAST(:service_id AS BIGINT),
+       CAST(:type AS TEXT), CAST(:fields AS TEXT), CAST(:quantity AS BIGINT), CAST(:currency AS TEXT), CAST(:rate AS BIGINT),
+       CAST(:rule AS TEXT), CAST(:charge AS BIGINT), CAST(:state AS TEXT), CAST(:shown AS TEXT), CAST(:routes AS TEXT),
+       CAST(:can_refill AS BIGINT), CAST(:can_cancel AS BIGINT), CAST(:answerer AS TEXT), CAST(:counted AS BIGINT),
+       CAST(:now AS BIGINT), CAST(:now AS BIGINT)
+WHERE NOT EXISTS (
+  SELECT 1 FROM orders rival WHERE rival.user_id = CAST(:user_id AS BIGINT) AND rival.fingerprint = CAST(:fingerprint AS TEXT)
+    AND rival.created_at >= CAST(:rivals_since AS BIGINT) AND (rival.idem_key || '') IS NULL
+    AND rival.answered_at IS NULL AND rival.state <> 'failed' AND rival.answerer <> CAST(:answerer AS TEXT))
+RETURNING id
 
 -- name: order_lock
 -- The order row, locked: the first lock of every command that touches an order.
