@@ -9,7 +9,6 @@ import asyncio
 import hashlib
 from datetime import UTC, datetime
 from functools import partial
-from time import monotonic
 from typing import Final
 
 import msgspec
@@ -88,7 +87,7 @@ async def add(
 async def _add(
     desk: Desk, user: User, request: AddRequest, *, wish: Wish, gone: asyncio.Task[None] | None
 ) -> AddReply | ErrorReply:
-    now, began = desk.clock(), monotonic()
+    now = desk.clock()
     seat = Seat(desk.seats, user)
     try:
         try:
@@ -97,7 +96,7 @@ async def _add(
             new = await _route(desk, user, request, fingerprint=wish.fingerprint)
         except RequestError as error:
             return await _again(desk, wish, now=now) or ErrorReply(error=error.text)
-        placed = await _store(desk, new, now=now, gone=gone)
+        placed, waited = await _store(desk, new, now=now, gone=gone)
         reply = AddReply(order=str(placed.order_id))
         if placed.attempt is None:
             desk.metrics.order_replayed()
@@ -111,8 +110,7 @@ async def _add(
     if user.answer == "immediate" and not _left(gone):
         return reply
     waited_for = {task} if gone is None else {task, gone}
-    left_seconds = max(0.0, desk.answer_within - (monotonic() - began))
-    await asyncio.wait(waited_for, timeout=left_seconds, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait(waited_for, timeout=desk.answer_within - waited, return_when=asyncio.FIRST_COMPLETED)
     if _left(gone):  # In the books before the same wish may come again.
         await asyncio.wait({_mark_soon(desk, new, now=now)}, timeout=desk.answer_within)
     if not task.done():
@@ -235,27 +233,28 @@ async def _price(desk: Desk, user: User, request: AddRequest, *, fingerprint: st
     )
 
 
-async def _store(desk: Desk, new: NewOrder, *, now: int, gone: asyncio.Task[None] | None) -> Placed:
+async def _store(desk: Desk, new: NewOrder, *, now: int, gone: asyncio.Task[None] | None) -> tuple[Placed, float]:
     """Store an order; raises StoreUnavailable, and then nobody knows yet whether it was kept.
 
-    While another process's order of the same wish is open it waits: its caller may be this one, come again.
+    While another process's order of the same wish is open it waits: its caller may be this one, come again. Answers how
+    many of the seconds of ``answer_within`` that took.
 
     Its caller gets no id and comes again. So as soon as the books can be written the order, if there is one, is marked
     as never answered, which makes the same wish find it; until then the same wish waits, or is turned away as well.
     """
     await _until_known(desk, (new.order.user_id, new.fingerprint))
-    until, pause = monotonic() + desk.answer_within, OPEN_PAUSE_SECONDS
+    waited, pause = 0.0, OPEN_PAUSE_SECONDS
     try:
         while True:
             at = desk.clock()
             placing = partial(place, new, now=at, left=lambda: _left(gone), rivals_since=at - OPEN_MS)
             try:
-                return await desk.store.run(placing)
+                return await desk.store.run(placing), waited
             except StillOpen as error:
-                if monotonic() + pause > until or _left(gone):
+                if waited + pause > desk.answer_within or _left(gone):
                     raise StoreBusy(str(error)) from error
             await asyncio.sleep(pause)
-            pause = min(pause * 2, OPEN_PAUSE_MAX_SECONDS)
+            waited, pause = waited + pause, min(pause * 2, OPEN_PAUSE_MAX_SECONDS)
     except StoreBusy:
         raise  # certainly not kept
     except StoreUnavailable:
