@@ -78,14 +78,13 @@ async def test_mark_that_comes_between_the_look_and_the_storing_is_not_overlooke
     """The order is unheard only after nothing unheard was found: the add is refused, and finds it when run again."""
     await planned(store, alpha, fingerprint=SAME)
     new = make_new_order(alpha.id, ORDER + 1, fingerprint=SAME, owner=RIVAL)
-    command = place(new, now=NOW + 1, rivals_since=NOW - OPEN_MS)
-    asked = next(command)
-    assert asked.name == "order_unheard"
     await rival.run(partial(answered, ORDER, alpha.id, heard=False, now=NOW))
 
     def late() -> Steps[Placed]:
-        yield from ()
-        query = command.send([])
+        command = place(new, now=NOW + 1, rivals_since=NOW - OPEN_MS)
+        asked = next(command)
+        assert asked.name == "order_unheard"
+        query = command.send([])  # as it was before the mark
         while True:
             rows = yield query
             try:

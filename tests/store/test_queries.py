@@ -46,6 +46,7 @@ NOT_FOR_A_USERS_EYES: Final = {
     "history_order": "the operator's command line: the life of an order",
     "history_refills": "as history_order",
     "orders_list": "as history_order",
+    "attempts_planned_of": "whether the order that another waits for has ended",
 }
 
 
