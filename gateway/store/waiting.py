@@ -79,7 +79,9 @@ def transaction(batch: Sequence[Waiting], database: str, counts: Counts) -> Abst
 def begun(one: Waiting) -> None:
     """A command is run now, in the transaction that is under way; until then it waited."""
     under_way, command = recorded(), one.told
-    if under_way is not None and command.recording:
+    if under_way is None or not isinstance(command, Recorded):
+        return
+    if under_way.place not in command.links:  # Otherwise the batch was undone, and is run once more.
         command.happened("begun")
         command.link(under_way)
         under_way.link(command)

@@ -17,7 +17,7 @@ from gateway.tracing.span import Hearing, Tracer, turn_off, turn_on
 if TYPE_CHECKING:
     from gateway.tracing.outlet import Outlet
 
-# What is still waiting at the end may take so long; a process that is to end does end.
+# What waits at the end may take so long, of the five seconds that a stop has for closing (docs/operating.md).
 CLOSE_SECONDS: Final = 3.0
 # Where collectors take traces, below their address.
 PATH: Final = "/v1/traces"
