@@ -73,7 +73,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
                 return f"it was {self.name!r}, and is {self.now_name!r}"
             case Reason.RETURNED:
                 return f"it was gone as {self.name!r} at {self.rate:f}, and is back as {self.now_name!r}"
-            case Reason.GONE:
+            case _:
                 return f"it is gone: {self.name!r}"
 
 
