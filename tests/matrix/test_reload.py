@@ -174,9 +174,15 @@ async def test_g3_currencies_do_not_change_without_a_restart(trial: Trial) -> No
             side.proxy.refuse()
             side.proxy.cut()
 
+        async def both_lists() -> bool:
+            snapshot = house.gateway.desk.snapshot
+            service = None if snapshot is None else snapshot.catalogue.by_id.get(1)
+            return service is not None and len(service.routes) == 2
+
         async def sold() -> bool:
             return "order" in await trial.add(call, LINK + "moved")
 
+        await until(both_lists)  # Whichever panel's list is fetched first would have the order otherwise.
         await until(sold)
         await until(lambda: _completed(trial))
     assert (trial.a.placed(), await trial.judge()) == ([LINK + "moved"], {LINK + "moved": "completed"})
