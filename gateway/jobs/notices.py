@@ -56,7 +56,7 @@ from gateway.store.notices import (
 
 log = structlog.get_logger(__name__)
 
-STOP_SECONDS: Final = 5.0
+STOP_SECONDS: Final = 2.0  # well within the grace that a stop has beyond its drain (docs/operating.md)
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,5 +30,6 @@ class Metrics(
     def __init__(self) -> None:
         super().__init__(DECLARED)
         self.begin_house()
+        self.notices_stand({}, failing=0)
         # CPU, memory and open files, by the names every Prometheus knows: process_cpu_seconds_total and so on.
         ProcessCollector(registry=self.registry)

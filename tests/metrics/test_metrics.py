@@ -13,6 +13,7 @@ from prometheus_client import generate_latest
 from gateway import __version__
 from gateway.core.error_type import ErrorType
 from gateway.core.messages import Action
+from gateway.core.notice import Severity
 from gateway.core.outcome import Accepted, NotPlaced, NotSent, Outcome, Rejected, Unknown
 from gateway.core.rejections import RejectKind
 from gateway.jobs.crew import FOLLOWING, SELLING
@@ -55,8 +56,14 @@ def test_facts_become_numbers() -> None:
     metrics.funds_last("panel-a", float("inf"))
     metrics.config_loaded(at_seconds=17.0)
     metrics.config_loaded(at_seconds=18.0)
+    metrics.notices_stand({Severity.WARNING: 2}, failing=1)
+    metrics.notice_told("email", "held")
     lines = exposed(metrics)
     for line in (
+        'gateway_notices_open{severity="warning"} 2.0',
+        'gateway_notices_open{severity="critical"} 0.0',
+        "gateway_notice_channels_failing 1.0",
+        'gateway_notices_told_total{channel="email",outcome="held"} 1.0',
         'gateway_requests_total{action="add",outcome="ok"} 1.0',
         'gateway_requests_total{action="none",outcome="unauthorized"} 1.0',
         'gateway_request_errors_total{error_type="caller_key"} 1.0',
