@@ -18,8 +18,16 @@ _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 class House:
     """A panel and a gateway on a folder; measured from outside."""
 
-    def __init__(self, folder: Path, database_url: str | None, *, more: Mapping[str, str] | None = None) -> None:
-        """`more` are variables of the gateway."""
+    def __init__(
+        self,
+        folder: Path,
+        database_url: str | None,
+        *,
+        program: str = "gateway",
+        lines: str = "",
+        more: Mapping[str, str] | None = None,
+    ) -> None:
+        """`program` is the module that is the gateway, `lines` go into providers.yaml, `more` are its variables."""
         services = folder / "services.yaml"
         services.write_text(_services())
         self._panel = subprocess.Popen(
@@ -36,7 +44,7 @@ class House:
         config.write_text(
             "version: 1\nproviders:\n  bench:\n"
             f"    url: {url}\n    key: ${{ENV:BENCH_KEY}}\n    allow_private: true\n    imports: all\n"
-            "    concurrency: 64\n    requests_per_second: 100000\n    poll_seconds: 600\n"
+            "    concurrency: 64\n    requests_per_second: 100000\n    poll_seconds: 600\n" + lines
         )
         self._environ = {
             **os.environ,
@@ -51,7 +59,7 @@ class House:
             **(more or {}),
         }
         self._gateway = subprocess.Popen(
-            [sys.executable, "-m", "gateway", "serve"], env=self._environ, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-m", program, "serve"], env=self._environ, stderr=subprocess.PIPE, text=True
         )
         assert self._gateway.stderr is not None
         told = self._gateway.stderr.readline()
@@ -60,9 +68,9 @@ class House:
         self.port = int(found[1])
         self._health = found[2]
         self._until_ready()
-        self.key, self.legacy_key = self._user("bench"), self._user("bench-legacy")
-        self._run("user", "set", "bench-legacy", "--dialect", "legacy")
-        self._run("user", "credit", "bench", "10000000", "--reference", "bench")
+        self.key, self.legacy_key = self.user("bench"), self.user("bench-legacy")
+        self.run("user", "set", "bench-legacy", "--dialect", "legacy")
+        self.run("user", "credit", "bench", "10000000", "--reference", "bench")
 
     def close(self) -> None:
         """End both programs."""
@@ -77,7 +85,7 @@ class House:
 
     def counted(self) -> dict[str, float]:
         """Work done so far: statements, reads, commits, calls to the panel."""
-        text = self._get("/metrics")
+        text = self.get("/metrics")
         names = {"statements": "store_statements", "reads": "store_reads", "commits": "store_commits"}
         found = {name: _value(text, f"gateway_{metric}_total ") for name, metric in names.items()}
         found["calls"] = sum(
@@ -87,25 +95,28 @@ class House:
         )
         return found
 
-    def _user(self, name: str) -> str:
-        self._run("user", "create", name)
-        return self._run("key", "create", name, "--quiet").strip()
+    def user(self, name: str) -> str:
+        """The key of a new user."""
+        self.run("user", "create", name)
+        return self.run("key", "create", name, "--quiet").strip()
 
     def _until_ready(self) -> None:
         for _ in range(300):
             try:
-                self._get("/ready")
+                self.get("/ready")
             except OSError:
                 time.sleep(0.1)
             else:
                 return
         raise RuntimeError("the gateway did not become ready")
 
-    def _get(self, path: str) -> str:
+    def get(self, path: str) -> str:
+        """What the port of the probes answers."""
         with urllib.request.urlopen(self._health + path, timeout=5) as answer:  # noqa: S310 - our own address
             return str(answer.read().decode())
 
-    def _run(self, *arguments: str) -> str:
+    def run(self, *arguments: str) -> str:
+        """What a command of the gateway says."""
         done = subprocess.run(
             [sys.executable, "-m", "gateway", *arguments], env=self._environ, capture_output=True, text=True, check=True
         )
