@@ -13,6 +13,7 @@ import asyncpg
 
 from tests.crash.kin import CHILDREN, Rows, judge_kin, unheard
 from tests.crash.limits import COUNTED, LIMITED, UNCOUNTED, judge_limits
+from tests.crash.money import ACCOUNTS, MOVED, judge_money
 from tests.sound import broken_invariants
 
 # Why a person gives a user the charge back; by it such orders are known again.
@@ -106,6 +107,7 @@ def judge(database_url: str, truth: dict[str, list[dict[str, Any]]], journals: S
         order["link"] = link_of(order["fields"])
         by_link[order["link"]].append(order)
     faults += _upstream(by_link, attempts, truth)
+    faults += judge_money(orders, *rows_of(database_url, MOVED, ACCOUNTS))
     faults += _refunds(orders, attempts, truth)
     faults += judge_kin(orders, attempts, children, truth)
     faults += judge_limits(*rows_of(database_url, LIMITED, COUNTED, UNCOUNTED))
