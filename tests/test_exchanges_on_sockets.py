@@ -62,6 +62,7 @@ PROVIDER = """\
     requests_per_second: 1000
     poll_seconds: {poll}
     refresh_seconds: 3600
+    link_wait_seconds: 0  # a refusal is answered as one: waiting for a link has tests of its own
     dialect: {dialect}
     {imports}
 """
