@@ -33,8 +33,9 @@ class SimulatedPanel:
         self.program.switches.add(Switch(name=name, value=value, **more))
 
     def links(self) -> list[str]:
-        """The link of every order it has, in order: what was really placed."""
-        return [order.link for order in self.program.books.orders()]
+        """The link of every order it was sent, in order: what was really placed, without what it made of it itself."""
+        books = self.program.books
+        return [order.link for order in books.orders() if books.maker_of(order.id) is None]
 
     def order_by(self, link: str, *, key: str | None = None, quantity: str = "100") -> str:
         """Somebody else orders here, with our key or another; answers the id."""

@@ -7,13 +7,14 @@ printed, with PostgreSQL's own programs.
 import asyncio
 import os
 import subprocess
+import sys
+from functools import partial
 from itertools import count
 
 import asyncpg
 import httpx
-from click.testing import CliRunner, Result
+import msgspec
 
-from gateway.__main__ import main
 from gateway.app import Pace
 from tests.gateway_process import NOBODY, Caller, running_house
 from tests.servers import postgres_programs
@@ -27,6 +28,14 @@ UNAVAILABLE = {"error": "Service temporarily unavailable"}
 RULES = "{probe: id_window, calls_per_second: 50, probe_calls_max: 4, quarantine_seconds: 1, recheck_seconds: 1}"
 
 
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command said."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
 class Books:
     """The books of a world, their backup, and the commands on them."""
 
@@ -35,16 +44,19 @@ class Books:
         self.url = database_url
         self.copy = world.folder / "backup.db"
 
-    async def command(self, *words: str) -> Result:
-        """What a command of the operator's says."""
+    async def command(self, *words: str) -> Said:
+        """What an operator's command says, in a process of its own: what a gateway in this one logs is not its."""
         environ = {
+            **os.environ,
             "GATEWAY_CONFIG": str(self.world.folder / "providers.yaml"),
             "GATEWAY_DATA_DIR": str(self.world.folder),
             "GATEWAY_DATABASE_URL": self.url,
             "PANEL_A_KEY": "panel-a-key",
             "PANEL_B_KEY": "panel-b-key",
         }
-        return await asyncio.to_thread(CliRunner().invoke, main, list(words), env=environ)
+        run = partial(subprocess.run, env=environ, capture_output=True, text=True, check=False)
+        done = await asyncio.to_thread(run, [sys.executable, "-m", "gateway", *words])
+        return Said(exit_code=done.returncode, stdout=done.stdout, stderr=done.stderr)
 
     async def back_up(self) -> None:
         """Copy them."""
