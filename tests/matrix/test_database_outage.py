@@ -207,7 +207,7 @@ async def test_d11_books_that_lack_what_was_committed_stop_orders(
                 ready = await http.get(f"{house.health}/ready")
             return ready.status_code == 503 and "lack what was committed" in ready.text
 
-        await until(noticed)
+        await until(noticed, seconds=60)
         heard = trial.heard()
         refused = (await asked(call, LINK + "next")).json()
         assert refused == {"error": "Service temporarily unavailable"}
