@@ -25,8 +25,10 @@ numbers are BIGINT, all else is TEXT.
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from types import MappingProxyType
 from typing import Final, Literal
 
 import msgspec
@@ -84,6 +86,7 @@ class BadStatement(Exception):
     """A statement's text is not as this file's opening lines say."""
 
 
+@cache
 def load_statements(dialect: Dialect) -> Mapping[str, Statement]:
     """Every statement of gateway/store/sql/*.sql by name; raises BadStatement if a name occurs twice."""
     statements: dict[str, Statement] = {}
@@ -94,7 +97,7 @@ def load_statements(dialect: Dialect) -> Mapping[str, Statement]:
             if name in statements:
                 raise BadStatement(f"{file.name}: the name {name} is taken by another statement")
             statements[name] = compile_statement(name, text, dialect)
-    return statements
+    return MappingProxyType(statements)
 
 
 def sql_folder() -> Traversable:

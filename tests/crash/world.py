@@ -80,6 +80,8 @@ class World:
         for name in PANELS:
             self._panels.append(self._start_panel(name))
         self._edit({})
+        # What one gateway imports, reads and renders none of its children has to: they are forked from here.
+        Gateway(self._settings(0), clock=self.shared.clock, environ=self._environ(0))
         keys = folder / "keys.json"
         made = Child(lambda: asyncio.run(self._make_users(keys)))
         while made.poll() is None:
