@@ -91,9 +91,10 @@ crash: ## kill the gateway N times by chance and judge the books by the panels' 
 	@./setup.sh dev
 	@$(BIN)/python -m tests.crash run --kills $(or $(N),1000) --database $(or $(DB),sqlite) $(if $(SEED),--seed $(SEED)) $(if $(WORLD),--world $(WORLD)) $(if $(STATE),--state $(STATE))
 
+# JOBS=4 STATE=file: in four parts side by side.
 crash-sweep: ## end the gateway at each point with each fault of a panel, once
 	@./setup.sh dev
-	@$(BIN)/python -m tests.crash sweep --database $(or $(DB),sqlite) $(if $(STATE),--state $(STATE))
+	@$(BIN)/python -m tests.crash sweep --database $(or $(DB),sqlite) $(if $(STATE),--state $(STATE)) $(if $(JOBS),--jobs $(JOBS))
 
 crash-mutants: ## sow seven bugs and see each of them found
 	@./setup.sh dev

@@ -37,10 +37,12 @@ def test_k_random_kills_lose_and_double_nothing(database: str, tmp_path: Path) -
 def test_k_each_point_is_a_good_place_to_die(tmp_path: Path) -> None:
     """Points spread over the whole life of an order, each with a fault of its panels, judged against their truth."""
     state = tmp_path / "state.json"
-    done = crash("sweep", "--few", str(PAIRS), "--state", str(state))
+    done = crash("sweep", "--few", str(PAIRS), "--jobs", "2", "--state", str(state))
     assert done.returncode == 0, done.stdout + done.stderr
-    tally = msgspec.json.decode(state.read_bytes(), type=Tally)
-    assert tally.at_points >= PAIRS // 3
+    parts = [msgspec.json.decode(Path(f"{state}.{n}").read_bytes(), type=Tally) for n in (0, 1)]
+    assert [part.pairs for part in parts] == [PAIRS // 2, PAIRS // 2]
+    assert sum(part.at_points for part in parts) >= PAIRS // 3
+    assert f"{PAIRS} pairs, {sum(part.at_points for part in parts)} of them died" in done.stdout
 
 
 def test_crash_harness_finds_a_bug_that_is_sown() -> None:

@@ -13,6 +13,7 @@ from tests.crash import mutants
 from tests.crash.harness import Tally, databases, never_passed, random_run, sweep_run
 from tests.crash.kind import Kind
 from tests.crash.mutants import MUTANTS, OF_TWO
+from tests.crash.parts import sweep_in_parts
 
 KINDS = ("sqlite", "postgresql")
 # Kills in which a mutant has to be found. The rarest needs a take-over within milliseconds.
@@ -30,31 +31,40 @@ def main() -> int:
     parser.add_argument("--few", type=int, help="of a sweep: only so many pairs, spread evenly")
     parser.add_argument("--only", choices=sorted(MUTANTS), help="of the mutants")
     parser.add_argument("--state", type=Path, help="where a run keeps its tally, and goes on from")
+    parser.add_argument("--jobs", type=int, default=1, help="of a sweep: how many parts side by side; wants --state")
     asked = parser.parse_args()
     gc.freeze()
     if asked.what == "mutants":
         return _mutants([asked.only] if asked.only else list(MUTANTS), asked.database)
+    if asked.jobs > 1 and (asked.what != "sweep" or asked.state is None):
+        parser.error("--jobs is of a sweep, and wants --state")
     asked.database = asked.database or "sqlite"
     tally = _tally(asked)
-    with databases(asked.database) as bases:
-        if asked.what == "run":
-            random_run(bases, tally, asked.kills, state=asked.state, only=asked.world)
-            again = f"make crash DB={asked.database} SEED={tally.seed} WORLD="
-        else:
-            missed = sweep_run(bases, tally, few=asked.few, state=asked.state)
-            again = f"make crash-sweep DB={asked.database}"
-            print(
-                f"{tally.pairs} pairs, {tally.at_points} of them died at their point, the others did not pass it; "
-                f"{len(tally.points) - len(missed)} of {len(tally.points)} points had a death, without one: "
-                f"{', '.join(missed) or 'none'}"
-            )
-            print(f"statements that write to the books and no life passes: {', '.join(never_passed(tally)) or 'none'}")
+    again = f"make crash-sweep DB={asked.database}"
+    if asked.jobs > 1:
+        _tell_sweep(tally, sweep_in_parts(tally, asked.jobs, asked.state, few=asked.few))
+    else:
+        with databases(asked.database) as bases:
+            if asked.what == "run":
+                random_run(bases, tally, asked.kills, state=asked.state, only=asked.world)
+                again = f"make crash DB={asked.database} SEED={tally.seed} WORLD="
+            else:
+                _tell_sweep(tally, sweep_run(bases, tally, few=asked.few, state=asked.state))
     for violation in tally.violations:
         print(f"VIOLATION {violation}")
     if tally.violations:
         world = tally.violations[0].partition(":")[0].removeprefix("world ")
         print(f"again: {again}{world if asked.what == 'run' else ''}")
     return int(bool(tally.violations))
+
+
+def _tell_sweep(tally: Tally, missed: list[str]) -> None:
+    print(
+        f"{tally.pairs} pairs, {tally.at_points} of them died at their point, the others did not pass it; "
+        f"{len(tally.points) - len(missed)} of {len(tally.points)} points had a death, without one: "
+        f"{', '.join(missed) or 'none'}"
+    )
+    print(f"statements that write to the books and no life passes: {', '.join(never_passed(tally)) or 'none'}")
 
 
 def _tally(asked: argparse.Namespace) -> Tally:

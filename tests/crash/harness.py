@@ -56,6 +56,7 @@ class Tally(msgspec.Struct):
     meddled: int = 0  # edits of providers.yaml, and orders that a person settled
     points: dict[str, str] = {}  # of a sweep: each, and the kind of world in which it is passed
     pairs: int = 0  # of a sweep: how many are done
+    part: tuple[int, int] = (0, 1)  # of a sweep: which share of the pairs, of how many
     reached: list[str] = []  # of a sweep: points at which somebody died
     violations: list[str] = []
 
@@ -174,19 +175,14 @@ def sweep_run(bases: Databases, tally: Tally, *, few: int | None = None, state: 
     `few` takes so many of the pairs, spread evenly, for a run within the tests. The points are recorded once and kept
     with the tally, so that a run that goes on has the pairs of the one before.
     """
-    kinds = {"all": every_kind()} if few is not None else SWEPT_KINDS
-    if not tally.points:
-        for name, kind in kinds.items():
-            for point in known_points(bases, tally, kind, calm=name == CALM):
-                tally.points.setdefault(point, name)
-    pairs = [pair for name in kinds for pair in product(_of(tally, name), (None, *FAULTS))]
-    if few is not None:
-        pairs = [pairs[n * len(pairs) // few] for n in range(min(few, len(pairs)))]
+    record_points(bases, tally, few=few)
+    kinds = _kinds(few)
+    pairs = _pairs(tally, few)
     while tally.pairs < len(pairs) and not tally.violations:
         begin = tally.pairs
         name = tally.points[pairs[begin][0]]
         some = [pair for pair in pairs[begin : begin + SWEPT_A_WORLD] if tally.points[pair[0]] == name]
-        chance = random.Random(f"sweep:{begin}")
+        chance = random.Random(f"sweep:{begin}:{tally.part}")
         lives = iter([_swept(pair, bases.kind, kinds[name], chance, calm=name == CALM) for pair in some])
         began = time.monotonic()
         faults = run_world(bases, f"sweep-{begin}", _watching(lives, some, tally), tally, kind=kinds[name])
@@ -198,6 +194,27 @@ def sweep_run(bases: Databases, tally: Tally, *, few: int | None = None, state: 
             state.write_bytes(msgspec.json.encode(tally))
         tell(tally, len(pairs), points=len(tally.points), done=tally.pairs)
     return sorted({point for point, _ in pairs[: tally.pairs]} - set(tally.reached))
+
+
+def record_points(bases: Databases, tally: Tally, *, few: int | None = None) -> None:
+    """Find the points of a sweep and the world each is passed in, unless the tally has them."""
+    if not tally.points:
+        for name, kind in _kinds(few).items():
+            for point in known_points(bases, tally, kind, calm=name == CALM):
+                tally.points.setdefault(point, name)
+
+
+def _kinds(few: int | None) -> dict[str, Kind]:
+    return {"all": every_kind()} if few is not None else SWEPT_KINDS
+
+
+def _pairs(tally: Tally, few: int | None) -> list[Pair]:
+    """The pairs that are this tally's part of a sweep."""
+    pairs = [pair for name in _kinds(few) for pair in product(_of(tally, name), (None, *FAULTS))]
+    if few is not None:
+        pairs = [pairs[n * len(pairs) // few] for n in range(min(few, len(pairs)))]
+    part, parts = tally.part
+    return pairs[part::parts]
 
 
 def never_passed(tally: Tally) -> list[str]:
@@ -291,7 +308,8 @@ def tell(tally: Tally, wanted: int, *, points: int, done: int | None = None) -> 
     if done is None:
         so_far = f"{tally.kills}/{wanted} kills"
     else:
-        so_far = f"{done}/{wanted} pairs, {tally.at_points} of them died at their point, {tally.kills} kills"
+        part = f" (part {tally.part[0] + 1} of {tally.part[1]})" if tally.part[1] > 1 else ""
+        so_far = f"{done}/{wanted} pairs{part}, {tally.at_points} of them died at their point, {tally.kills} kills"
     print(
         f"{tally.database}  seed {tally.seed}  {so_far}  {tally.worlds} worlds  "
         f"{tally.orders} orders  {tally.upstream} placed  {tally.children} children  {tally.limited} limited  "
