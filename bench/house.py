@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 SERVICES = 5_000
+CLOSE_SECONDS = 60.0  # a drain has its own limit, well below
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -27,19 +28,29 @@ class House:
         lines: str = "",
         more: Mapping[str, str] | None = None,
     ) -> None:
-        """`program` is the module that is the gateway, `lines` go into providers.yaml, `more` are its variables."""
+        """`program` is the module that is the gateway, `lines` go into providers.yaml, `more` are its variables.
+
+        What was started is ended again where something goes wrong.
+        """
+        self._folder = folder
+        self._running: list[subprocess.Popen[str]] = []
+        try:
+            self._open(database_url, program=program, lines=lines, more=more or {})
+        except BaseException:  # Ctrl-C as well: nobody has the house yet who could close it.
+            self.close()
+            raise
+
+    def _open(self, database_url: str | None, *, program: str, lines: str, more: Mapping[str, str]) -> None:
+        folder = self._folder
         services = folder / "services.yaml"
         services.write_text(_services())
-        self._panel = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "gateway", "panel", "--services", str(services)),
-                *("--data", str(folder / "panel.db"), "--key", "bench-key", "--balance", "100000000", "--pace", "1000"),
-            ],
+        panel = self._start(
+            *("gateway", "panel", "--services", str(services), "--data", str(folder / "panel.db")),
+            *("--key", "bench-key", "--balance", "100000000", "--pace", "1000"),
             stdout=subprocess.PIPE,
-            text=True,
         )
-        assert self._panel.stdout is not None
-        url = json.loads(self._panel.stdout.readline())["url"]
+        assert panel.stdout is not None
+        url = json.loads(panel.stdout.readline())["url"]
         config = folder / "providers.yaml"
         config.write_text(
             "version: 1\nproviders:\n  bench:\n"
@@ -56,11 +67,9 @@ class House:
             "GATEWAY_LOG_LEVEL": "warning",
             "GATEWAY_LOG_FORMAT": "console",  # which tells the addresses at any level
             **({"GATEWAY_DATABASE_URL": database_url} if database_url else {}),
-            **(more or {}),
+            **more,
         }
-        self._gateway = subprocess.Popen(
-            [sys.executable, "-m", program, "serve"], env=self._environ, stderr=subprocess.PIPE, text=True
-        )
+        self._gateway = self._start(program, "serve", env=self._environ, stderr=subprocess.PIPE)
         assert self._gateway.stderr is not None
         told = self._gateway.stderr.readline()
         found = re.search(r"users: http://[^:]+:(\d+)\S*\s+health: (http://[^/]+)", told)
@@ -72,11 +81,36 @@ class House:
         self.run("user", "set", "bench-legacy", "--dialect", "legacy")
         self.run("user", "credit", "bench", "10000000", "--reference", "bench")
 
+    def _start(
+        self,
+        module: str,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        stdout: int | None = None,
+        stderr: int | None = None,
+    ) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", module, *arguments]
+        started = subprocess.Popen(command, env=env, stdout=stdout, stderr=stderr, text=True)
+        self._running.append(started)
+        return started
+
     def close(self) -> None:
-        """End both programs."""
-        for process in (self._gateway, self._panel):
+        """End both programs, the gateway first; one that does not end is killed, and told of."""
+        late = []
+        for process in reversed(self._running):
             process.send_signal(signal.SIGTERM)
-            process.wait(timeout=60)
+            try:
+                process.wait(timeout=CLOSE_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                late.append(str(process.args))
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
+        self._running.clear()
+        if late:
+            raise RuntimeError(f"did not end within {CLOSE_SECONDS:.0f} s of being told to: {late}")
 
     def cpu_seconds(self) -> float:
         """What the gateway's process has used so far."""
@@ -117,9 +151,10 @@ class House:
 
     def run(self, *arguments: str) -> str:
         """What a command of the gateway says."""
-        done = subprocess.run(
-            [sys.executable, "-m", "gateway", *arguments], env=self._environ, capture_output=True, text=True, check=True
-        )
+        command = [sys.executable, "-m", "gateway", *arguments]
+        done = subprocess.run(command, env=self._environ, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"gateway {' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
         return done.stdout
 
 
