@@ -37,7 +37,12 @@ async def test_order_is_told_of_from_the_request_to_the_commit(both: World, coll
     about = {"http.request.method": "POST", "http.route": "/api/v2", "http.response.status_code": 200, "user.id": "1"}
     told = {"gateway.action": "add", "gateway.outcome": "ok", "gateway.order": order}
     assert {**about, **told}.items() <= request.facts.items()
-    assert [each.name for each in parts(collector, request)][:3] == ["route", "store place", "attempt"]
+    assert [each.name for each in parts(collector, request)][:4] == [
+        "read user_by_key",
+        "route",
+        "store place",
+        "attempt",
+    ]
     route = part(collector, request, "route")
     assert route.facts == {
         "gateway.service": 1,
@@ -197,7 +202,7 @@ async def test_document_names_every_span_and_every_attribute(panels: World, coll
         await house.caller("gw_nobody")("balance")
         poor = await house.user("poor", credit=0)
         await poor("add", service="1", link=LINK, quantity="100")
-    kinds = {re.sub(r"^(store) \S+$|^(POST) (?!/)\S+$", _shape, each.name) for each in collector.spans}
+    kinds = {re.sub(r"^(store|read) \S+$|^POST (?!/)\S+$", _shape, each.name) for each in collector.spans}
     assert kinds == documented("Spans")
     facts = {name for each in collector.spans for name in each.facts}
     assert facts == documented("Attributes")
@@ -206,4 +211,4 @@ async def test_document_names_every_span_and_every_attribute(panels: World, coll
 
 
 def _shape(found: re.Match[str]) -> str:
-    return "store COMMAND" if found[1] else "POST ACTION"
+    return f"{found[1]} COMMAND" if found[1] else "POST ACTION"

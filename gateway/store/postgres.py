@@ -43,7 +43,7 @@ from gateway.store.postgres_line import (
 )
 from gateway.store.postgres_readers import Readers
 from gateway.store.queries import Statement, load_statements
-from gateway.store.waiting import BatchLost, Waiting, answer_of, begun, deliver, handed_in, transaction
+from gateway.store.waiting import BatchLost, Waiting, answer_of, begun, deliver, handed_in, reading, transaction
 from gateway.tracing import Kind, span
 
 T = TypeVar("T")
@@ -148,27 +148,31 @@ class PostgresStore:
     async def read(self, command: Command[T]) -> T:
         """Run a small read on a reader's connection; a line found dead is replaced once, for a read may be repeated."""
         until = monotonic() + READ_SECONDS
-        try:
+        told, watched = reading(command, "postgresql")
+        with told:
             try:
-                return await self._read(command, until)
-            except (ConnectionError, asyncpg.PostgresConnectionError):
-                return await self._read(command, until)
-        except FOREIGN as error:
-            raise translate(error) from error
+                try:
+                    return await self._read(watched, until)
+                except (ConnectionError, asyncpg.PostgresConnectionError):
+                    return await self._read(watched, until)
+            except FOREIGN as error:
+                raise translate(error) from error
 
     async def read_at_length(self, command: Command[T]) -> T:
         """Run a long read on a connection and a snapshot of its own."""
-        try:
-            connection = await asyncpg.connect(
-                self._line.url, timeout=CONNECT_SECONDS, statement_cache_size=self._line.statements_kept
-            )
+        told, watched = reading(command, "postgresql")
+        with told:
             try:
-                async with connection.transaction(isolation="repeatable_read", readonly=True):
-                    return await self._drive(connection, command)
-            finally:
-                await connection.close(timeout=CONNECT_SECONDS)
-        except FOREIGN as error:
-            raise translate(error) from error
+                connection = await asyncpg.connect(
+                    self._line.url, timeout=CONNECT_SECONDS, statement_cache_size=self._line.statements_kept
+                )
+                try:
+                    async with connection.transaction(isolation="repeatable_read", readonly=True):
+                        return await self._drive(connection, watched)
+                finally:
+                    await connection.close(timeout=CONNECT_SECONDS)
+            except FOREIGN as error:
+                raise translate(error) from error
 
     async def _read(self, command: Command[T], until: float) -> T:
         if self._readers is None:

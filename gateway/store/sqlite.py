@@ -46,7 +46,7 @@ from gateway.store.migrate import (
 )
 from gateway.store.queries import Statement, load_statements
 from gateway.store.sqlite_file import HighWater, connect_file, look_through, open_file, was_left
-from gateway.store.waiting import BatchLost, Waiting, answer_of, begun, deliver, handed_in, transaction
+from gateway.store.waiting import BatchLost, Waiting, answer_of, begun, deliver, handed_in, reading, transaction
 from gateway.tracing import Kind, span
 
 T = TypeVar("T")
@@ -131,18 +131,22 @@ class SqliteStore:
 
     async def read(self, command: Command[T]) -> T:
         """Run a small read on the event loop's own thread: at some ten microseconds a thread would cost more."""
-        reader = self._reader
-        if reader is None:
-            raise StoreUnavailable("the store is closed")
-        try:
-            self.counts.reads += 1
-            return drive(command, lambda query: self._execute(reader, query))
-        except sqlite3.Error as error:
-            raise _translate(error) from error
+        told, watched = reading(command, "sqlite")
+        with told:
+            reader = self._reader
+            if reader is None:
+                raise StoreUnavailable("the store is closed")
+            try:
+                self.counts.reads += 1
+                return drive(watched, lambda query: self._execute(reader, query))
+            except sqlite3.Error as error:
+                raise _translate(error) from error
 
     async def read_at_length(self, command: Command[T]) -> T:
         """Run a long read in a thread, on a connection and a snapshot of its own."""
-        return await asyncio.to_thread(self._read_at_length, command)
+        told, watched = reading(command, "sqlite")
+        with told:
+            return await asyncio.to_thread(self._read_at_length, watched)
 
     def _read_at_length(self, command: Command[T]) -> T:
         try:

@@ -1,4 +1,4 @@
-"""Commands on their way through a writer, on both databases: who waits for what, and what is traced of it."""
+"""Commands on their way through a writer, on both databases: who waits for what, and what is traced; reads as well."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from gateway.core.error_type import ErrorType
-from gateway.store.engine import Command, Counts, Refused, StoreError
+from gateway.store.engine import Command, Counts, Refused, Steps, StoreError
 from gateway.tracing import NOTHING, Kind, Recorded, Span, on, recorded, span
 
 T = TypeVar("T")
@@ -48,10 +48,15 @@ def deliver(one: Waiting) -> None:
 
 def handed_in(command: Command[Any]) -> Span:
     """The span of whoever waits for a command, from handing it in to its commit."""
+    return NOTHING if recorded() is None else span(f"store {_name_of(command)}")
+
+
+def reading(command: Command[T], database: str) -> tuple[AbstractContextManager[object], Command[T]]:
+    """The span of a read, from asking to its result, and the read to run in it; the same as before if nobody looks."""
     if recorded() is None:
-        return NOTHING
-    what = command.func if isinstance(command, partial) else command
-    return span(f"store {getattr(what, '__name__', 'command')}")
+        return NOTHING, command
+    told = span(f"read {_name_of(command)}", Kind.CLIENT, database=database)
+    return _Reading(told), partial(_watched, command, told)
 
 
 async def answer_of(future: asyncio.Future[T], told: Span, counts: Counts) -> T:
@@ -85,6 +90,49 @@ def begun(one: Waiting) -> None:
         command.happened("begun")
         command.link(under_way)
         under_way.link(command)
+
+
+def _watched(command: Command[T], told: Span) -> Steps[T]:
+    """The same steps, and the span hears of them: when the first was taken, which statements, how many rows in all."""
+    steps, statements, rows = command(), dict[str, None](), 0
+    told.happened("begun")
+    try:
+        query = next(steps)
+        while True:
+            statements[query.name] = None
+            found = yield query
+            rows += len(found)
+            query = steps.send(found)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    finally:
+        steps.close()
+        told.note(query=" ".join(statements), rows=rows)
+
+
+def _name_of(command: Command[Any]) -> str:
+    what = command.func if isinstance(command, partial) else command
+    return getattr(what, "__name__", "command")
+
+
+class _Reading:
+    """A read that somebody is told of."""
+
+    def __init__(self, told: Span) -> None:
+        self._told = told
+
+    def __enter__(self) -> Span:
+        return self._told.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Refused):
+            self._told.note(outcome="refused", why=type(error).__name__)
+        elif isinstance(error, StoreError):
+            self._told.note(error_type=ErrorType.GATEWAY_BOOKS)
+        self._told.__exit__(kind, error, trace)
 
 
 class _Transaction:

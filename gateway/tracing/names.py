@@ -9,6 +9,7 @@ NAMES: Final = {
     "host": "server.address",
     "method": "http.request.method",
     "port": "server.port",
+    "query": "db.query.summary",
     "route": "http.route",
     "statements": "db.operation.batch.size",
     "status": "http.response.status_code",

@@ -1,14 +1,17 @@
 """What is traced of commands and of the transactions that serve them, on both databases; nothing where nobody looks."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import partial
 
 import pytest
 
 from gateway.store.engine import Query, Refused, Steps, Store, StoreUnavailable
+from gateway.store.sqlite import SqliteStore
 from gateway.store.store import open_store
-from gateway.tracing import Recorded, Tracer, trace, turn_off, turn_on
+from gateway.store.users import Choices, create_user
+from gateway.store.waiting import reading
+from gateway.tracing import NOTHING, Kind, Recorded, Tracer, trace, turn_off, turn_on
 
 
 @pytest.fixture
@@ -98,3 +101,66 @@ async def test_untraced_command_has_an_untraced_transaction(store: Store, kept: 
     """Sweeps and signs of life would be most of what is sent."""
     await store.run(partial(advance, "job"))
     assert kept == []
+
+
+def look(names: Sequence[str]) -> Steps[int]:
+    """A read of two statements."""
+    found = 0
+    for name in names:
+        found += len((yield Query("user_by_name", {"name": name})))
+    yield Query("books_time")
+    return found
+
+
+@pytest.mark.parametrize("at_length", [False, True], ids=["small", "long"])
+async def test_read_is_told_of_by_its_statements_and_rows(
+    store: Store, kept: list[Recorded], *, at_length: bool
+) -> None:
+    """Each statement once, the rows of all; and the wait for a connection apart from the rest."""
+    await store.run(partial(create_user, "panel", "USD", Choices(), actor="test", now=1))
+    kept.clear()
+    read = store.read_at_length if at_length else store.read
+    with trace("request") as whole:
+        assert await read(partial(look, ["panel", "nobody"])) == 1
+    told, request = kept
+    assert (told.name, told.kind, told.parent) == ("read look", Kind.CLIENT, whole)
+    assert request is whole
+    assert told.facts == {"database": _system(store), "query": "user_by_name books_time", "rows": 2}
+    ((name, at),) = [(each.name, each.at) for each in told.happenings]
+    assert (name, told.failed) == ("begun", "")
+    assert told.began <= at <= told.ended
+
+
+async def test_read_that_says_no_or_cannot_be_made_is_told_so(store: Store, kept: list[Recorded]) -> None:
+    """In the words of commands; what was read by then is told as well."""
+
+    def refuse_after_look() -> Steps[int]:
+        yield from look(["nobody"])
+        raise Refused("for gw_reasons")
+
+    with pytest.raises(Refused), trace("request"):
+        await store.read(refuse_after_look)
+    await store.close()
+    with pytest.raises(StoreUnavailable), trace("request"):
+        await store.read(partial(look, []))
+    said = next(each for each in kept if each.name == "read refuse_after_look")
+    assert (said.facts["outcome"], said.facts["why"], said.failed) == ("refused", "Refused", "")
+    assert said.facts["query"] == "user_by_name books_time"
+    away = next(each for each in kept if each.name == "read look")
+    assert away.facts == {"database": _system(store), "error_type": "gateway_books"}
+    assert (away.failed, away.happenings) == ("", [])
+
+
+async def test_untraced_read_is_run_as_it_is(store: Store, kept: list[Recorded]) -> None:
+    """Nothing is wrapped where nobody looks: off, not drawn, or a job's."""
+    command = partial(look, ["nobody"])
+    assert reading(command, "sqlite") == (NOTHING, command)
+    assert await store.read(command) == 0
+    turn_on(Tracer(kept.append, ratio=0.0))
+    with trace("request"):
+        assert reading(command, "sqlite") == (NOTHING, command)
+    assert kept == []
+
+
+def _system(store: Store) -> str:
+    return "sqlite" if isinstance(store, SqliteStore) else "postgresql"
