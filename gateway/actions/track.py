@@ -97,7 +97,7 @@ async def track_refills(desk: Desk, provider: str) -> int:
     now = desk.clock()
     dialect = client.upstream.dialect
     limit = min(BATCH_MAX if dialect.multi_refill_status else SINGLES_MAX, dialect.batch)
-    refills = await desk.store.run(partial(claim_refills, provider, limit=limit, now=now))
+    refills = await desk.store.run(partial(claim_refills, provider, desk.owner, limit=limit, now=now))
     if not refills:
         return 0
     words = await _ask_refills(client, refills)

@@ -33,7 +33,7 @@ def beat(owner: str, *, now: int) -> Steps[int]:
 
 def leave(owner: str) -> Steps[None]:
     """Note that this process has ended cleanly: what it planned or claimed is at once for whoever wants it."""
-    for statement in ("polls_leave", "children_leave", "jobs_leave", "owner_leave"):
+    for statement in ("polls_leave", "children_leave", "refills_leave", "jobs_leave", "owner_leave"):
         yield Query(statement, {"owner": owner})
 
 

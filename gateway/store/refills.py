@@ -102,10 +102,11 @@ def _standing(refill_id: int, state: str, shown: str) -> str:
     return msgspec.json.encode({"refill": refill_id, "state": state, "shown": shown}).decode()
 
 
-def claim_refills(provider: str, *, limit: int, now: int) -> Steps[tuple[OpenRefill, ...]]:
+def claim_refills(provider: str, owner: str, *, limit: int, now: int) -> Steps[tuple[OpenRefill, ...]]:
     """Lease the provider's open refills that are due, at most ``limit``."""
     rows = yield Query(
-        "refills_claim", {"provider": provider, "limit": limit, "now": now, "lease_until": now + LEASE_MS}
+        "refills_claim",
+        {"provider": provider, "owner": owner, "limit": limit, "now": now, "lease_until": now + LEASE_MS},
     )
     return tuple(
         OpenRefill(id=row["id"], upstream_refill=row["upstream_refill"], created_at=row["created_at"]) for row in rows

@@ -137,6 +137,36 @@ async def test_g4_what_it_was_asking_about_is_asked_about_by_the_next_at_once(tr
     await trial.judge()
 
 
+async def test_g4_refill_it_was_asking_about_is_asked_about_by_the_next_at_once(trial: Trial) -> None:
+    """As an order: the next process hears of it with its first look, not when a lease of a minute has run out."""
+    leases = "SELECT lease_until FROM refills WHERE state = 'open'"
+    async with trial.gateway() as house:
+        call = await house.user()
+        order = await trial.add(call, LINK + "refilled")
+
+        async def refilled() -> bool:
+            return "refill" in await call("refill", order=order["order"])
+
+        await until(refilled)
+        trial.a.panel.switch("latency", "5000", action="refill_status")
+
+        async def asking() -> bool:
+            return any(row["lease_until"] > trial.clock() for row in await trial.rows(leases))
+
+        await until(asking)
+    assert await trial.rows(leases) == [{"lease_until": 0}]
+    trial.a.panel.program.switches.clear()
+    async with trial.gateway() as house:
+        later = house.caller(call.key)
+
+        async def followed() -> bool:
+            said: dict[str, str] = await later("refill_status", order=order["order"])
+            return said["status"] == "Completed"
+
+        await until(followed)
+    await trial.judge()
+
+
 async def test_g5_second_signal_during_the_drain_is_a_kill_and_loses_nothing(trial: Trial) -> None:
     """Ended at once, in the middle of everything: what was in flight is in doubt, and no wish is at two panels."""
     async with trial.gateway() as house:

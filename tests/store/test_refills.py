@@ -9,6 +9,7 @@ from gateway.core.messages import StatusReply, StatusWord
 from gateway.core.refill import COOL_DOWN_MS, RefillState
 from gateway.core.user import User
 from gateway.store.engine import Store
+from gateway.store.owners import leave
 from gateway.store.polls import apply
 from gateway.store.refills import (
     LEASE_MS,
@@ -21,7 +22,7 @@ from gateway.store.refills import (
     show_newest_refill,
     show_refills,
 )
-from tests.store.trade import NOW, ORDER, active, ask, make_user, told
+from tests.store.trade import ME, NOW, ORDER, active, ask, make_user, told
 
 REFILL = 500_001
 TASK = RefillTask(id=REFILL, provider="panel-a", upstream_order=f"up-{ORDER}")
@@ -120,16 +121,30 @@ async def test_ended_refill_stays_as_it_is(store: Store, finished: User) -> None
 async def test_open_refills_are_claimed_when_they_are_due(store: Store, finished: User) -> None:
     """Ours for the lease, of one provider, with the panel's own id; not before their time, and not once they ended."""
     await wish(store, finished)
-    assert await store.run(partial(claim_refills, "panel-a", limit=10, now=NOW + 1)) == ()
+    assert await store.run(partial(claim_refills, "panel-a", ME, limit=10, now=NOW + 1)) == ()
     await taken(store, RefillState.OPEN, due_at=NOW + 10)
-    assert await store.run(partial(claim_refills, "panel-a", limit=10, now=NOW + 9)) == ()
-    assert await store.run(partial(claim_refills, "panel-b", limit=10, now=NOW + 10)) == ()
+    assert await store.run(partial(claim_refills, "panel-a", ME, limit=10, now=NOW + 9)) == ()
+    assert await store.run(partial(claim_refills, "panel-b", ME, limit=10, now=NOW + 10)) == ()
     mine = (OpenRefill(id=REFILL, upstream_refill="r-1", created_at=NOW),)
-    assert await store.run(partial(claim_refills, "panel-a", limit=10, now=NOW + 10)) == mine
-    assert await store.run(partial(claim_refills, "panel-a", limit=10, now=NOW + 10 + LEASE_MS)) == ()
-    assert await store.run(partial(claim_refills, "panel-a", limit=10, now=NOW + 11 + LEASE_MS)) == mine
+    assert await store.run(partial(claim_refills, "panel-a", ME, limit=10, now=NOW + 10)) == mine
+    assert await store.run(partial(claim_refills, "panel-a", ME, limit=10, now=NOW + 10 + LEASE_MS)) == ()
+    assert await store.run(partial(claim_refills, "panel-a", ME, limit=10, now=NOW + 11 + LEASE_MS)) == mine
     await taken(store, RefillState.COMPLETED)
-    assert await store.run(partial(claim_refills, "panel-a", limit=10, now=NOW + 10 * LEASE_MS)) == ()
+    assert await store.run(partial(claim_refills, "panel-a", ME, limit=10, now=NOW + 10 * LEASE_MS)) == ()
+
+
+async def test_process_that_leaves_hands_back_the_refills_it_had_claimed(store: Store, finished: User) -> None:
+    """At once for whoever is left; another's claim is another's, and one that has ended is not touched."""
+    claim = partial(partial, claim_refills, "panel-a", limit=10)
+    await wish(store, finished)
+    await taken(store, RefillState.OPEN, due_at=NOW)
+    assert len(await store.run(claim(ME, now=NOW))) == 1
+    await store.run(partial(leave, "another"))
+    assert await store.run(claim("another", now=NOW + 1)) == ()
+    await store.run(partial(leave, ME))
+    assert len(await store.run(claim("another", now=NOW + 1))) == 1
+    await store.run(partial(leave, ME))
+    assert await store.run(claim(ME, now=NOW + 2)) == ()
 
 
 async def test_refill_without_the_panels_id_cannot_be_asked_about(store: Store, finished: User) -> None:
@@ -137,10 +152,10 @@ async def test_refill_without_the_panels_id_cannot_be_asked_about(store: Store, 
     await wish(store, finished)
     unnamed = partial(settle, REFILL, RefillState.OPEN, shown="Pending", upstream_refill=None, due_at=NOW, now=NOW)
     await store.run(unnamed)
-    assert await store.run(partial(claim_refills, "panel-a", limit=10, now=NOW + 1)) == ()
+    assert await store.run(partial(claim_refills, "panel-a", ME, limit=10, now=NOW + 1)) == ()
     await taken(store, RefillState.OPEN)
     await store.run(unnamed)
-    (claimed,) = await store.run(partial(claim_refills, "panel-a", limit=10, now=NOW + 1))
+    (claimed,) = await store.run(partial(claim_refills, "panel-a", ME, limit=10, now=NOW + 1))
     assert claimed.upstream_refill == "r-1"
 
 

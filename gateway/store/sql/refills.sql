@@ -23,12 +23,17 @@ SELECT id, shown, state FROM refills WHERE id {ANY:ids} AND +user_id = :user_id
 SELECT id, shown, state FROM refills WHERE user_id = :user_id AND order_id = :order_id ORDER BY created_at DESC, id DESC LIMIT 1
 
 -- name: refills_claim
-UPDATE refills SET lease_until = :lease_until WHERE id IN (
+UPDATE refills SET lease_owner = :owner, lease_until = :lease_until WHERE id IN (
   SELECT id FROM refills WHERE provider = :provider AND state = 'open' AND upstream_refill IS NOT NULL
     AND due_at <= :now AND lease_until < :now
   ORDER BY due_at, id LIMIT :limit {FOR_UPDATE} {SKIP_LOCKED})
   AND state = 'open' AND due_at <= :now AND lease_until < :now
 RETURNING id, upstream_refill, created_at
+
+-- name: refills_leave
+-- As polls_leave; what has ended is leased to nobody.
+UPDATE refills SET lease_until = 0 WHERE id IN (
+  SELECT id FROM refills WHERE state = 'open' AND lease_owner = :owner AND lease_until > 0 ORDER BY id {FOR_UPDATE} {SKIP_LOCKED})
 
 -- name: refills_recall
 -- As polls_recall.
