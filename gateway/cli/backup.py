@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -11,7 +12,7 @@ import rich_click as click
 
 from gateway.cli.moments import shown
 from gateway.cli.session import actor, command, environment, in_books, now, prepare_folder
-from gateway.store.backup import Copied, back_up, put_back
+from gateway.store.backup import Copied, back_up, put_back, spare
 from gateway.store.events import record
 from gateway.store.postgres_line import read_line
 from gateway.store.safety import recognise
@@ -35,7 +36,11 @@ def backup(file: Path, *, replace: bool) -> None:
     url = environment().database_url.reveal()
     books = sqlite_file(url)
     if books is None:
-        click.echo(f"pg_dump --format=custom --file='{file}' '{_without_password(url)}'")
+        spare(file, replace=replace)
+        # As for SQLite: readable by its owner alone from its first byte, and its name only once it is whole.
+        part, whole = quote(f"{file}.part"), quote(str(file))
+        dump = f"pg_dump --format=custom --file={part} {quote(_without_password(url))}"
+        click.echo(f"(umask 077 && rm -f {part} && {dump} && mv {part} {whole})")
         click.echo("pg_dump takes the password from PGPASSWORD or ~/.pgpass. Nothing was done.", err=True)
         return
     prepare_folder(url)
@@ -58,9 +63,10 @@ def restore(file: Path) -> None:
     books = sqlite_file(url)
     if books is None:
         name = unquote(urlsplit(url).path.strip("/"))
-        click.echo(f"createdb --maintenance-db='{_without_password(url, database='postgres')}' '{name}_restored'")
-        restored = _without_password(url, database=f"{name}_restored")
-        click.echo(f"pg_restore --exit-on-error --no-owner --dbname='{restored}' '{file}'")
+        house = quote(_without_password(url, database="postgres"))
+        click.echo(f"createdb --maintenance-db={house} {quote(f'{name}_restored')}")
+        restored = quote(_without_password(url, database=f"{name}_restored"))
+        click.echo(f"pg_restore --exit-on-error --no-owner --dbname={restored} {quote(str(file))}")
         click.echo(f"# then GATEWAY_DATABASE_URL names {name}_restored; it starts in safe mode: gateway reconcile")
         click.echo("Stop every gateway before. Nothing was done.", err=True)
         return

@@ -46,12 +46,17 @@ class Copied(msgspec.Struct, frozen=True, kw_only=True):
     known_until: int | None  # ms: the moment of its last event; None before the first
 
 
+def spare(target: Path, *, replace: bool) -> None:
+    """Raise StoreError where a file has the name that a copy is to get, unless it may be replaced."""
+    if target.exists() and not replace:
+        raise StoreError(f"{target} is there already; name another file, or say --replace")
+
+
 def back_up(books: Path, target: Path, *, now: int, replace: bool) -> Copied:
     """Copy the books of a gateway, running or not, to a file of mode 0600; raises StoreError."""
     if not books.exists():
         raise StoreError(f"{books} is not there")
-    if target.exists() and not replace:
-        raise StoreError(f"{target} is there already; name another file, or say --replace")
+    spare(target, replace=replace)
     with _part(target) as part:
         with contextlib.closing(connect_file(books, read_only=True)) as source:
             _copy(source, part)

@@ -1,5 +1,6 @@
 """`gateway backup`, `restore` and `reconcile` as an operator types them: what is said, and with which exit code."""
 
+import shlex
 import stat
 from pathlib import Path
 
@@ -77,8 +78,15 @@ def test_postgresql_is_told_its_own_commands(tmp_path: Path) -> None:
     """Without the password and what is ours in the URL; and nothing is done."""
     shell = Shell(tmp_path)
     said = shell("backup", "/b/books.dump", GATEWAY_DATABASE_URL=POSTGRES)
-    assert said.stdout == "pg_dump --format=custom --file='/b/books.dump' 'postgresql://anna@db.example:5433/books'\n"
+    dump = "pg_dump --format=custom --file=/b/books.dump.part postgresql://anna@db.example:5433/books"
+    assert said.stdout == f"(umask 077 && rm -f /b/books.dump.part && {dump} && mv /b/books.dump.part /b/books.dump)\n"
     said = shell("restore", "/b/books.dump", GATEWAY_DATABASE_URL=POSTGRES)
-    assert "createdb --maintenance-db='postgresql://anna@db.example:5433/postgres' 'books_restored'" in said.stdout
-    assert "--dbname='postgresql://anna@db.example:5433/books_restored' '/b/books.dump'" in said.stdout
+    assert "createdb --maintenance-db=postgresql://anna@db.example:5433/postgres books_restored" in said.stdout
+    assert "--dbname=postgresql://anna@db.example:5433/books_restored /b/books.dump" in said.stdout
     assert "secret-key" not in said.output
+    there = tmp_path / "of monday's.dump"
+    there.touch()
+    said = shell("backup", str(there), code=1, GATEWAY_DATABASE_URL=POSTGRES)
+    assert "is there already; name another file, or say --replace" in said.stderr
+    said = shell("backup", str(there), "--replace", GATEWAY_DATABASE_URL=POSTGRES)
+    assert shlex.split(said.stdout.rstrip(")\n"))[-2:] == [f"{there}.part", str(there)]
