@@ -92,10 +92,10 @@ def begun(one: Waiting) -> None:
         under_way.link(command)
 
 
-def _watched(command: Command[T], told: Span) -> Steps[T]:
+def _watched(command: Command[T], heard: Span) -> Steps[T]:
     """The same steps, and the span hears of them: when the first was taken, which statements, how many rows in all."""
     steps, statements, rows = command(), dict[str, None](), 0
-    told.happened("begun")
+    heard.happened("begun")
     try:
         query = next(steps)
         while True:
@@ -108,7 +108,7 @@ def _watched(command: Command[T], told: Span) -> Steps[T]:
         return result
     finally:
         steps.close()
-        told.note(query=" ".join(statements), rows=rows)
+        heard.note(query=" ".join(statements), rows=rows)
 
 
 def _name_of(command: Command[Any]) -> str:
