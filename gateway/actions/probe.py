@@ -26,7 +26,7 @@ from gateway.core.messages import (
     StatusRequest,
     StatusWord,
 )
-from gateway.core.rejections import RejectKind, error_kind
+from gateway.core.rejections import denies_order
 from gateway.core.resolve import (
     RISING_OVER,
     Doubt,
@@ -138,7 +138,7 @@ async def ask_about(
         for number, said in (await _ask(client, call)).items():
             if isinstance(said, StatusReply):
                 found[number] = said
-            elif error_kind(said.error, client.upstream.errors) is RejectKind.ORDER:
+            elif denies_order(said.error, client.upstream.errors):
                 denied.add(number)
     return Seen(found=found, denied=frozenset(denied), calls=len(calls))
 

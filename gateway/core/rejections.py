@@ -26,7 +26,7 @@ class RejectKind(StrEnum):
     LINK_ACTIVE = "link_active"  # it is still working on an order with that link
     THROTTLED = "throttled"  # too many calls
     REQUEST = "request"  # it does not understand us: a configuration error
-    ORDER = "order"  # no such order; on `add` it means nothing
+    ORDER = "order"  # no such order, or none that can be canceled or refilled; on `add` it means nothing
     REFUSED = "refused"  # a text nobody knows, of a panel whose every error is a refusal
 
 
@@ -37,6 +37,10 @@ VAGUE: Final = (
     *("timeout", "timed out", "time out", "try again", "try later", "internal", "server error", "database"),
     *("something went wrong", "processing", "maintenance", "temporarily", "unexpected", "connection", "deadlock"),
 )
+
+# What refills and cancels are refused with: of an order that is there, or of a refill that is not. As the answer to a
+# look at an order they deny nothing.
+NOT_NOW: Final = ("not eligible for cancellation", "not eligible for refill", "refill request not found")
 
 # The error catalogue. The first match counts, so a longer text stands before one that is part of it.
 TEXTS: Final[tuple[tuple[RejectKind, tuple[str, ...]], ...]] = (
@@ -79,7 +83,13 @@ TEXTS: Final[tuple[tuple[RejectKind, tuple[str, ...]], ...]] = (
         ),
     ),
     (RejectKind.LINK, ("incorrect link", "bad link", "neworder error link", "invalid link", "link is required")),
-    (RejectKind.ORDER, ("incorrect order id", "order not found", "no order was placed with this order")),
+    (
+        RejectKind.ORDER,
+        (
+            *("incorrect order id", "order not found", "no order was placed with this order"),
+            *NOT_NOW,
+        ),
+    ),
     (
         RejectKind.REQUEST,
         ("incorrect request", "unknown action", "action is invalid", "invalid action", "missing required parameter"),
@@ -117,6 +127,12 @@ def error_kind(
     if classified and (pattern := _classified_as(text, classified)) is not None:
         return classified[pattern]
     return None if is_vague(folded) else _kind_in_table(folded)
+
+
+def denies_order(text: str, own: Mapping[str, RejectKind]) -> bool:
+    """Whether an error text, in answer to a look at an order, says that there is no such order."""
+    folded = fold_text(text)
+    return error_kind(text, own) is RejectKind.ORDER and not any(known in folded for known in NOT_NOW)
 
 
 def recognised(text: str, own: Mapping[str, RejectKind], classified: Mapping[str, RejectKind | None]) -> bool:

@@ -5,6 +5,7 @@ import pytest
 from gateway.core.rejections import (
     USERS_FAULT,
     RejectKind,
+    denies_order,
     error_kind,
     fold_text,
     is_vague,
@@ -35,6 +36,9 @@ from gateway.core.rejections import (
         ("Rate limit exceeded", RejectKind.THROTTLED),
         ("Unknown action specified", RejectKind.REQUEST),
         ("No order was placed with this ORDER ID", RejectKind.ORDER),
+        ("Order not eligible for cancellation.", RejectKind.ORDER),
+        ("Order not eligible for refill.", RejectKind.ORDER),
+        ("Refill Request Not found", RejectKind.ORDER),
     ],
 )
 def test_text_of_the_catalogue_is_known(text: str, kind: RejectKind) -> None:
@@ -59,6 +63,17 @@ def test_text_of_the_catalogue_is_known(text: str, kind: RejectKind) -> None:
 def test_vague_text_proves_nothing(text: str) -> None:
     """Panels have said so and placed the order all the same (U17)."""
     assert error_kind(text) is None
+
+
+def test_order_that_cannot_be_canceled_is_not_denied() -> None:
+    """It is there; only what says that there is none denies it, in the panel's own words as well."""
+    own = {"never heard of it": RejectKind.ORDER}
+    for text in ("Incorrect order ID", "Order not found", "We have never heard of it"):
+        assert denies_order(text, own)
+    for text in ("Order not eligible for cancellation.", "Order not eligible for refill.", "Refill Request Not found"):
+        assert not denies_order(text, own)
+    assert not denies_order("Incorrect order ID, try again", {})
+    assert not denies_order("Bad link", own)
 
 
 def test_providers_own_texts_go_first() -> None:
