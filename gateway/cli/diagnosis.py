@@ -23,7 +23,7 @@ from gateway.cli.backup import sqlite_file
 from gateway.cli.moments import shown
 from gateway.cli.way_in import trouble_of
 from gateway.core.errors import GatewayError
-from gateway.core.messages import BalanceReply, BalanceRequest, ErrorReply
+from gateway.core.messages import BalanceReply, ErrorReply, ServicesReply, action_of
 from gateway.metrics import Metrics
 from gateway.opening import open_tracing
 from gateway.providers.certificate import certificate_ends
@@ -240,7 +240,7 @@ def _clock() -> Finding:
 
 
 async def _provider(name: str, provider: Provider) -> list[Finding]:
-    """Ask a panel for our balance, and when its certificate ends; it is never sent an order."""
+    """Ask a panel for our balance, or its list where it has none, and when its certificate ends; never for an order."""
     about = f"provider {name}"
     found: list[Finding] = []
     if not provider.verify_tls:
@@ -248,10 +248,8 @@ async def _provider(name: str, provider: Provider) -> list[Finding]:
         found.append(bad(about, "nobody checks its certificate (verify_tls: false)", do=do, level=Level.WARN))
     client = ProviderClient(upstream_of(name, provider), Metrics())
     try:
-        if not client.upstream.dialect.balance:
-            return [*found, Finding(about=about, level=Level.NOTE, what="it has no `balance`, so it was not asked")]
         began = time.monotonic()
-        answer = await client.ask(BalanceRequest())
+        answer = await client.ask(client.upstream.sign_of_life)
         seconds = time.monotonic() - began
     finally:
         await client.aclose()
@@ -259,6 +257,9 @@ async def _provider(name: str, provider: Provider) -> list[Finding]:
     match answer:
         case BalanceReply():
             found.append(_funds(about, answer, provider.currency, seconds=seconds))
+        case ServicesReply():
+            told = f"{len(answer.services)} services there, answered in {seconds:.1f} s"
+            found.append(good(about, f"{told}; it has no `balance`, so nobody can tell how long our money lasts"))
         case ErrorReply():
             do = "is the key right, and the account open?"
             return [*found, bad(about, f"it refused: {answer.error[:200]}", do=do, level=level)]
@@ -267,7 +268,8 @@ async def _provider(name: str, provider: Provider) -> list[Finding]:
             return [*found, bad(about, f"it cannot be reached: {answer.why}", do=do, level=level)]
         case _:
             do = f"`gateway provider probe {provider.url} --key-env …` finds out what it speaks"
-            return [*found, bad(about, "its answer to `balance` cannot be read", do=do, level=level)]
+            asked = action_of(client.upstream.sign_of_life)
+            return [*found, bad(about, f"its answer to `{asked}` cannot be read", do=do, level=level)]
     ends = await certificate_ends(provider.url)
     days = None if ends is None else (ends - time.time()) / 86_400
     if days is not None and days < CERTIFICATE_WARN_DAYS:

@@ -1,4 +1,8 @@
-"""The clock in for our money at providers: ask each for its balance and notice what it tells."""
+"""The clock in for our money at providers: ask each for its balance and notice what it tells.
+
+Whether a provider is there is told by that as well. One that has no `balance` is told by the calls that are made
+anyway; only where one of them was not answered, it is asked for its list.
+"""
 
 from decimal import Decimal
 from functools import partial
@@ -6,8 +10,9 @@ from functools import partial
 import structlog
 
 from gateway.actions.desk import Desk
-from gateway.core.messages import BalanceReply, ErrorReply
+from gateway.core.messages import BalanceReply, ErrorReply, ServicesReply
 from gateway.core.rejections import RejectKind
+from gateway.providers.client import ProviderClient
 from gateway.store.readings import keep_reading
 
 log = structlog.get_logger(__name__)
@@ -29,6 +34,7 @@ class Balances:
         desk = self._desk
         client = desk.providers[provider]
         if not client.upstream.dialect.balance:
+            await self._feel(client)
             return
         answer = await client.look()
         desk.metrics.provider_answered(provider, up=isinstance(answer, BalanceReply))
@@ -54,3 +60,21 @@ class Balances:
         if balance > self._known.get(provider, balance):
             desk.conditions.funded(provider)
         self._known[provider] = balance
+
+    async def _feel(self, client: ProviderClient) -> None:
+        """Tell whether a provider without a balance is there: by its calls, and where they leave doubt by its list.
+
+        A list says nothing of our key, for some panels show it to anybody: a refusal of the key stands until its time
+        is over.
+        """
+        provider, pulse = client.upstream.name, client.pulse
+        if not pulse.known:
+            return
+        answered, up = pulse.answered(), True
+        if pulse.doubted:
+            answer = await client.look()
+            if not isinstance(answer, ServicesReply):
+                # Calls that were answered meanwhile show that it is there all the same: its list alone is broken.
+                up = answered or pulse.answered()
+                log.warning("list_unheard", provider=provider, answer=type(answer).__name__, up=up)
+        self._desk.metrics.provider_answered(provider, up=up)

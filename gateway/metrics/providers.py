@@ -45,7 +45,9 @@ ASK_SECONDS: Final = traced_histogram(
 )
 RETRIES: Final = counter("upstream_retries", "Reads that were asked again, over all providers.")
 BREAKER: Final = gauge("breaker", "0 closed, 1 trying, 2 open.", provider=PROVIDERS, kind=("orders", "reads"))
-UP: Final = gauge("provider_up", "1 while the provider answers `balance`.", provider=PROVIDERS)
+UP: Final = gauge(
+    "provider_up", "1 while the provider answers `balance`; where it has none, any call.", provider=PROVIDERS
+)
 LIST_AGE: Final = gauge("catalogue_age_seconds", "Age of the provider's list in use.", provider=PROVIDERS)
 REFRESHES: Final = counter(
     "catalogue_refreshes",

@@ -23,7 +23,6 @@ from gateway.core.fields import HttpRequest
 from gateway.core.messages import (
     Action,
     AddRequest,
-    BalanceRequest,
     ErrorReply,
     Reply,
     Request,
@@ -39,6 +38,7 @@ from gateway.core.unclassified import error_texts
 from gateway.providers.breaker import Breaker, BreakerState
 from gateway.providers.heard import Heard
 from gateway.providers.limits import HOUSE, Gate, NoTurn, Pacer
+from gateway.providers.pulse import Pulse
 from gateway.providers.retry import Budget, retry_read
 from gateway.providers.said import Answered, Failed, Fenced, what_failed
 from gateway.providers.strike import Strike
@@ -99,6 +99,7 @@ class ProviderClient:
             observer.breaker_is(upstream.name, kind, BreakerState.CLOSED)
         self._away = False  # the last look was not answered
         self._rests_until = 0.0  # by the clock that never jumps: so long it asked for no reads
+        self.pulse = Pulse()
         self.heard = Heard()  # errors that nobody has classified, on their way to the books
         self.classified: Mapping[str, RejectKind | None] = {}  # the books' own: by pattern, what a person said of it
         self._under_way: set[asyncio.Task[Evidence]] = set()  # reads that go on though nobody may wait for them
@@ -129,7 +130,7 @@ class ProviderClient:
         return error_kind(text, self.upstream.errors, self.classified)
 
     async def probe(self) -> None:
-        """Ask for the balance if a breaker's time is over: a call that moves nothing says whether others may follow."""
+        """Ask for a sign of life if a breaker's time is over: it moves nothing, and says whether others may follow."""
         clock = asyncio.get_running_loop().time
         due = {kind: breaker for kind, breaker in self._breakers.items() if breaker.due(clock())}
         if not due or self._resting:
@@ -138,19 +139,19 @@ class ProviderClient:
         try:
             for breaker in due.values():
                 breaker.trying()
-            good = not isinstance(await self._ask_once(BalanceRequest()), Failed)
+            good = not isinstance(await self._ask_once(self.upstream.sign_of_life), Failed)
         finally:
             for kind, breaker in due.items():
                 breaker.tried(good=good, now=clock())
                 self._tell_breaker(kind, breaker)
 
     async def look(self) -> Reply | Unreadable | Failed:
-        """Ask for the balance, once even while reads are spared: whoever mends a provider wants to see it soon.
+        """Ask for a sign of life, once even while reads are spared: whoever mends a provider wants to see it soon.
 
         One that did not answer the last look and answers this one is back, and breakers that opened meanwhile close
         before their time. One that answered all along, while other calls failed, is spared as long as they say.
         """
-        request = BalanceRequest()
+        request = self.upstream.sign_of_life
         if self._resting:
             return self._refused(request)
         tripped = self._breakers[READS].tripped
@@ -386,6 +387,7 @@ class ProviderClient:
     def _count(self, action: Action, error: ErrorType | None, began: float) -> None:
         seconds = asyncio.get_running_loop().time() - began
         tell_outcome(error)
+        self.pulse.note(action, error)
         self._observer.upstream_call(self.upstream.name, action, error, seconds=seconds)
 
 

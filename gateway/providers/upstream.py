@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from gateway.core.dialects import STANDARD_PROVIDER, ProviderDialect
+from gateway.core.messages import BalanceRequest, ServicesRequest
 from gateway.core.outcome import USUAL, Policy
 from gateway.core.rejections import RejectKind
 
@@ -41,6 +42,11 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     refund_confirmations: int = 1  # how often in a row it has to name a refund before it is paid
     same_id_seconds: float = 0.0  # so long it answers an identical add with the id of the first
     link_wait: int | None = None  # seconds an order may wait for a link that is busy there; None: not said
+
+    @property
+    def sign_of_life(self) -> BalanceRequest | ServicesRequest:
+        """What it is asked to see whether it is there: the balance, or its list where it has no balance to tell."""
+        return BalanceRequest() if self.dialect.balance else ServicesRequest()
 
     def __repr__(self) -> str:
         """Without the key, so that no log or traceback has it."""

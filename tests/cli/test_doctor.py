@@ -143,6 +143,18 @@ async def test_key_that_a_panel_refuses_fails(panels: World) -> None:
     assert "it refused" in found["provider panel-a"][1]
 
 
+async def test_panel_without_a_balance_is_asked_for_its_list(panels: World) -> None:
+    """That it is there and what it sells is told, and that its funds are not."""
+    panels.settings()
+    change(panels.folder / "providers.yaml", "exchange_rate: 1\n", "exchange_rate: 1\n    dialect: {balance: false}\n")
+    level, what = (await Doctor(panels.folder)())["provider panel-a"]
+    assert (level, "20 services there" in what, "it has no `balance`" in what) == ("ok", True, True)
+    assert (panels.a.heard("services"), panels.a.heard("balance")) == (1, 0)
+    panels.a.switch("html", action="services")
+    level, what = (await Doctor(panels.folder)(code=1))["provider panel-a"]
+    assert (level, what) == ("fail", "its answer to `services` cannot be read")
+
+
 def open_up(path: Path) -> None:
     """Let others read a file."""
     path.chmod(0o644)

@@ -1,6 +1,7 @@
 """Balances: asked for, kept when they change, and funds that are back are noticed."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,8 +10,12 @@ from prometheus_client import generate_latest
 from structlog.testing import capture_logs
 
 from gateway.actions.desk import Desk
+from gateway.core.dialects import ProviderDialect
+from gateway.core.messages import ServicesReply, ServicesRequest, StatusReply, StatusRequest
 from gateway.core.rejections import RejectKind
 from gateway.jobs.balances import Balances
+from gateway.metrics.money import BALANCE
+from gateway.metrics.providers import BREAKER, UP
 from gateway.store.store import open_store
 from tests.panel_process import SimulatedPanel, simulated_panel
 from tests.stocked import NOW, Time, close_desk, make_desk
@@ -24,16 +29,31 @@ async def panel(tmp_path: Path) -> AsyncIterator[SimulatedPanel]:
         yield made
 
 
-@pytest.fixture
-async def desk(database_url: str, panel: SimulatedPanel) -> AsyncIterator[Desk]:
-    """A desk in front of it."""
+@asynccontextmanager
+async def desk_before(database_url: str, panel: SimulatedPanel, *, balance: bool = True) -> AsyncIterator[Desk]:
+    """A desk in front of it, which knows whether it has a balance to tell."""
     store = open_store(database_url)
     await store.open()
     await store.migrate()
-    made = make_desk(store, {"panel-a": panel.url}, Time())
+    made = make_desk(store, {"panel-a": panel.url}, Time(), dialect=ProviderDialect(balance=balance))
     yield made
     await close_desk(made)
     await store.close()
+
+
+@pytest.fixture
+async def desk(database_url: str, panel: SimulatedPanel) -> AsyncIterator[Desk]:
+    """A desk in front of it."""
+    async with desk_before(database_url, panel) as made:
+        yield made
+
+
+@pytest.fixture
+async def mute(database_url: str, panel: SimulatedPanel) -> AsyncIterator[Desk]:
+    """A desk in front of one that has no `balance`, and says so."""
+    panel.switch("error", "Incorrect request", action="balance", times=100_000)
+    async with desk_before(database_url, panel, balance=False) as made:
+        yield made
 
 
 async def test_balance_is_kept_when_it_changes(desk: Desk, panel: SimulatedPanel, database_url: str) -> None:
@@ -87,3 +107,67 @@ async def test_risen_balance_ends_a_hold_for_funds(desk: Desk, panel: SimulatedP
     panel.program.books.set_balance(panel.key, panel.program.panel.units(str(Decimal(2000))))
     await balances.ask("panel-a")
     assert desk.condition("panel-a").held is None
+
+
+async def up(desk: Desk, balances: Balances) -> float | None:
+    """Whether the provider is said to be there after the next look, if anything is."""
+    await balances.ask("panel-a")
+    return desk.metrics.said(UP, "panel-a")
+
+
+async def test_provider_without_a_balance_is_there_as_long_as_its_calls_are_answered(
+    mute: Desk, panel: SimulatedPanel
+) -> None:
+    """It is not asked anything for that, and nothing is said of it before the first of them."""
+    client, balances = mute.providers["panel-a"], Balances(mute)
+    assert await up(mute, balances) is None
+    assert isinstance(await client.ask(ServicesRequest()), ServicesReply)
+    assert [await up(mute, balances) for _ in range(3)] == [1, 1, 1]
+    assert (panel.heard("services"), panel.heard("balance")) == (1, 0)
+
+
+async def test_provider_without_a_balance_that_is_away_is_down_until_it_shows_its_list(
+    mute: Desk, panel: SimulatedPanel
+) -> None:
+    """A call that failed is looked into each minute, with its list, even while its reads are spared."""
+    client, balances = mute.providers["panel-a"], Balances(mute)
+    panel.switch("status", "503 down", times=100_000)
+    assert not isinstance(await client.ask(StatusRequest("1")), StatusReply)
+    with capture_logs() as logs:
+        assert await up(mute, balances) == 0
+    assert [(each["event"], each["up"]) for each in logs if each["event"] == "list_unheard"] == [
+        ("list_unheard", False)
+    ]
+    while not client.reads_tripped:
+        await client.ask(StatusRequest("1"))
+    heard = panel.heard("services")
+    assert await up(mute, balances) == 0
+    assert panel.heard("services") == heard + 1
+    panel.program.switches.clear()
+    assert await up(mute, balances) == 1
+    assert mute.metrics.said(BREAKER, "panel-a", "reads") == 0
+    assert mute.metrics.said(BALANCE, "panel-a") is None
+
+
+async def test_provider_without_a_balance_whose_list_alone_is_broken_is_there(
+    mute: Desk, panel: SimulatedPanel
+) -> None:
+    """Its statuses are answered: the list is another alarm's. Once nothing is answered any more, it is down."""
+    client, balances = mute.providers["panel-a"], Balances(mute)
+    order = panel.order_by("https://s.example/1", key=panel.key)
+    panel.switch("html", action="services", times=100_000)
+    await client.ask(ServicesRequest())
+    assert isinstance(await client.ask(StatusRequest(order)), StatusReply)
+    await client.ask(ServicesRequest())
+    assert await up(mute, balances) == 1
+    assert await up(mute, balances) == 0
+
+
+async def test_one_call_that_failed_is_no_outage(mute: Desk, panel: SimulatedPanel) -> None:
+    """It is looked into, and the list is there."""
+    client, balances = mute.providers["panel-a"], Balances(mute)
+    panel.switch("close", action="status", times=3)
+    await client.ask(StatusRequest("1"))
+    assert client.pulse.doubted
+    assert await up(mute, balances) == 1
+    assert (panel.heard("services"), client.pulse.doubted) == (1, False)

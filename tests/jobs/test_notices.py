@@ -62,6 +62,24 @@ async def test_panel_that_breaks_and_is_mended_is_told_at_every_channel(town: To
     assert not any(town.panel.key in text for each in town.boxes.texts() for text in each)
 
 
+async def test_panel_without_a_balance_is_told_down_and_back_as_well(town: Town) -> None:
+    """By its list, once a call was not answered; nothing is said of funds that nobody knows."""
+    town.panel.switch("error", "Incorrect request", action="balance", times=100_000)
+    settings = town.settings(panel={"dialect": {"balance": False}, "refresh_seconds": 1})
+    async with town.gateway(settings):
+        await town.settle()
+        assert town.boxes.texts() == [[], [], [], []]
+        town.panel.switch("status", "404", times=100_000)
+        texts = await town.told(1)
+        assert all("- panel-a does not answer, since " in text for (text,) in texts)
+        town.mend_panel()
+        texts = await town.told(2)
+        assert all("- panel-a answers again; down from " in each[1] for each in texts)
+    told = [each.json["data"]["notices"] for each in town.boxes.hook.taken]
+    assert [[each["event"] for each in notices] for notices in told] == [["provider_down"], ["provider_down"]]
+    assert town.panel.heard("balance") == 0
+
+
 async def test_restart_repeats_nothing(town: Town) -> None:
     """What was told before stands in the books; the end is told by the process that sees it."""
     async with town.gateway():

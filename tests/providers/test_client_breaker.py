@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from gateway.core.dialects import ProviderDialect
 from gateway.core.messages import BalanceReply, BalanceRequest, CancelRequest, ServicesRequest
 from gateway.core.outcome import NotSent, Unknown
 from gateway.providers.breaker import FAILURES_MAX, Breaker, BreakerState
@@ -75,6 +76,21 @@ async def test_server_errors_open_it_and_one_balance_is_asked_for_not_an_order()
         assert [b"action=balance" in request for request in there.heard[before:]] == [True]
         assert not breaker.tripped
         assert client.told.breakers[-1] == (ORDERS, "closed")
+        await client.aclose()
+
+
+async def test_panel_without_a_balance_is_asked_for_its_list() -> None:
+    """Its answer to `balance` could be anything, also a failure for ever."""
+    panel = Switched(whole(b"", b"502 Bad Gateway"), whole(b"[]"))
+    async with misdoer(panel) as there:
+        client = Client(there.url, dialect=ProviderDialect(balance=False))
+        for _ in range(FAILURES_MAX):
+            await place(client)
+        panel.good = True
+        breaker, before = wait_over(client, ORDERS), len(there.heard)
+        await client.probe()
+        assert [b"action=services" in request for request in there.heard[before:]] == [True]
+        assert not breaker.tripped
         await client.aclose()
 
 

@@ -17,7 +17,7 @@ PROVIDERS: Final = Board(
             (
                 Panel(
                     title="Up",
-                    description="1 while it answers `balance`.",
+                    description="1 while it answers `balance`; where it has none, any call.",
                     unit="none",
                     kind="stat",
                     width=8,
