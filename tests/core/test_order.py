@@ -293,7 +293,7 @@ def test_cost_is_trued_up_by_what_the_panel_charged(
 def test_late_report_raises_refunds_and_nothing_else(
     state: OrderState, refunded: int, word: StatusWord, remains: int | None, paid: int, reviewed: bool
 ) -> None:
-    """The word stays, money only ever goes back to the user, and a contradiction is put before a person."""
+    """The word stays, money only ever goes back to the user, and a contradiction is put before a person (Q84)."""
     before = active(state=state, shown=SHOWN[state], refunded=refunded, remains=40)
     made = report(before, said(word, remains))
     assert (made.order.state, made.order.shown) == (state, SHOWN[state])

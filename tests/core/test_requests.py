@@ -50,6 +50,7 @@ def read(form: str, *, escaped_newlines: bool = False) -> Request:
         ("action=status&order=1,2", MultiStatusRequest(("1", "2"))),
         ("action=orders&orders=1,2", MultiStatusRequest(("1", "2"))),
         ("action=multi-status&orders=1", MultiStatusRequest(("1",))),
+        ("action=multi_status&orders=1,2", MultiStatusRequest(("1", "2"))),
         ("action=mass&order=1,2", MultiStatusRequest(("1", "2"))),
         ("action=statuses&orders=1", MultiStatusRequest(("1",))),
         ("action=status&orders=1,+,2,1,", MultiStatusRequest(("1", "2"))),

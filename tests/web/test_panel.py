@@ -179,7 +179,7 @@ async def test_revoked_and_suspended_keys_die_within_a_second(house: House, call
 
 
 async def test_pipelined_and_odd_http_is_answered(house: House, call: Caller) -> None:
-    """HTTP/1.0, no User-Agent, Expect: 100-continue, two requests in one packet (Q17)."""
+    """HTTP/1.0, no, an empty or any User-Agent, cookies, Expect: 100-continue, two requests in one packet (Q17)."""
     body = f"key={call.key}&action=balance".encode()
     address = house.gateway.listener.address
 
@@ -196,6 +196,10 @@ async def test_pipelined_and_odd_http_is_answered(house: House, call: Caller) ->
     head = b"POST /api/v2 HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n" % len(body)
     last = head + b"Connection: close\r\n\r\n" + body
     assert (await raw(head + b"\r\n" + body + last)).count(b'{"balance":"1"') == 2
+    for agent in (b"", b"Mozilla/4.0 (compatible; MSIE 5.01; Windows NT 5.0)", b"sqlmap/1.0", b"\xff\xfe"):
+        cookies = b"Cookie: PHPSESSID=1; cf_clearance=x; =; ;\r\nCookie: key=another\r\n"
+        odd = head + b"User-Agent: %s\r\n" % agent + cookies + b"Connection: close\r\n\r\n" + body
+        assert b'{"balance":"1"' in await raw(odd), agent
     waiting = head + b"Connection: close\r\nExpect: 100-continue\r\n\r\n" + body
     assert b'{"balance":"1"' in await raw(waiting)
 
