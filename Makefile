@@ -1,6 +1,6 @@
 # What one types here. Everything that lasts longer than a line stands in a script; .ci/run runs the same checks.
 .DEFAULT_GOAL := help
-.PHONY: help image-check alerts alert-rules clients-node samples explore metrics storm demo run test lint types machine races start-large rolling coverage-core chart-readme bench crash crash-sweep crash-mutants faults-pgbouncer faults-strace lock clean
+.PHONY: help audit image-check alerts alert-rules clients-node samples explore metrics storm demo run test lint types machine races start-large rolling coverage-core chart-readme bench crash crash-sweep crash-mutants faults-pgbouncer faults-strace lock clean
 
 BIN := .venv/bin
 
@@ -67,6 +67,11 @@ faults-pgbouncer: ## row D12 of the fault matrix with PgBouncer itself (Debian: 
 image-check: ## build the Dockerfile for real and serve an order from it; as root, with Debian's buildah and debootstrap
 	@./setup.sh dev
 	@$(BIN)/python -m tools.image_check
+
+# pip-audit says "no known vulnerabilities found" also of packages nobody could be asked about; --strict has it fail then.
+audit: ## ask for known vulnerabilities of what the locks name (needs pip-audit, and PyPI's or OSV's service: SERVICE=osv)
+	@command -v pip-audit >/dev/null || { echo 'pip-audit is not installed: pipx install pip-audit' >&2; exit 1; }
+	@for lock in run.lock tracing.lock dev.lock; do pip-audit --strict --require-hashes --disable-pip --vulnerability-service $(or $(SERVICE),pypi) -r $$lock || exit 1; done
 
 metrics: ## write the dashboards anew from tools/boards, and docs/metrics.md from what is declared and looked at
 	@./setup.sh dev

@@ -78,7 +78,7 @@ class House:
         self._health = found[2]
         self._until_ready()
         self.key, self.legacy_key = self.user("bench"), self.user("bench-legacy")
-        self.run("user", "set", "bench-legacy", "--dialect", "legacy")
+        self.run("user", "set", "bench-legacy", "--dialect", "legacy", "--reason", "benchmark")
         self.run("user", "credit", "bench", "10000000", "--reference", "bench")
 
     def _start(

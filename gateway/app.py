@@ -42,6 +42,7 @@ from gateway.opening import (
     prepare_spool,
     prove_fence,
     tell_open_files,
+    tell_settings,
     tell_unverified,
 )
 from gateway.providers.client import ProviderClient
@@ -210,6 +211,7 @@ class Gateway:
         await self.store.run(partial(recognise, actor=self.desk.owner, now=self._clock()))
         await check_currency(self.desk)
         await check_providers(self.desk)
+        await tell_settings(self.desk, self._file, self._settings.hash)
         await self.store.run(partial(want_events, wanted=self._webhook is not None))
         await tell_unverified(self.desk)
         tell_open_files(self._settings.environment)
@@ -267,13 +269,14 @@ class Gateway:
         log.info("stopped", left=left)
         return left
 
-    async def _apply(self, file: ProvidersFile) -> None:
+    async def _apply(self, file: ProvidersFile, digest: str) -> None:
         """Use other settings from now on, all of them at once; raises CannotReload or StoreError, and nothing changed.
 
         An order keeps the price, the routes and the currencies it was stored with.
         """
         check_change(self._file, file)
         await check_orphans(self.store, self._file, file)
+        await tell_settings(self.desk, file, digest)
         before, roster = self._roster, roster_of(file, self._client, self._roster)
         gone = sorted(self._file.providers.keys() - file.providers.keys())
         strike_also(client.upstream.key for client in roster.clients.values())

@@ -15,8 +15,11 @@ from gateway.metrics import Metrics
 from gateway.providers.selftest import SelfTestFailed, self_test
 from gateway.settings.environment import Environment
 from gateway.settings.modes import open_to_others
+from gateway.settings.parts import changed_parts, parts_of
+from gateway.settings.values import ProvidersFile
 from gateway.store.events import record
 from gateway.store.figures import read_figures
+from gateway.store.settings_seen import Seen, see_settings, settings_seen
 from gateway.store.unknown import doubtful_providers
 from gateway.store.users import users_elsewhere
 from gateway.tracing.switch import Switch, Wanted
@@ -54,6 +57,15 @@ async def check_providers(desk: Desk) -> None:
         orders = found.polls[name].waiting if name in found.polls else 0
         told = log.bind(provider=name, orders=orders, in_doubt=name in doubtful)
         told.error("provider_missing", do="put it back with `enabled: false`")
+
+
+async def tell_settings(desk: Desk, file: ProvidersFile, digest: str) -> None:
+    """Write into the audit trail that providers.yaml is another one than was used last; raises StoreError."""
+    before = await desk.store.read(settings_seen)
+    if before.hash != digest:
+        seen = Seen(hash=digest, parts=parts_of(file), reason=file.reason.strip())
+        changed = changed_parts(before.parts, seen.parts)
+        await desk.store.run(partial(see_settings, seen, changed, before, actor=desk.owner, now=desk.clock()))
 
 
 async def tell_unverified(desk: Desk) -> None:

@@ -18,6 +18,7 @@ import pytest
 from tests.panel_process import PanelProcess
 
 SHIPPED = Path(__file__).parent.parent / "providers.yaml"
+WHY = ("--reason", "asked for by mail")
 
 
 class Shell:
@@ -60,28 +61,28 @@ def test_user_is_made_credited_changed_and_suspended(shell: Shell) -> None:
     assert "balance 12.5 USD" in shell("user", "credit", "alpha", "12.50", "--reference", "invoice-1")
     assert "nothing moved" in shell("user", "credit", "alpha", "12.50", "--reference", "invoice-1")
     assert "balance 10 USD" in shell("user", "credit", "alpha", "--reference", "mistake-1", "--", "-2.5")
-    shell("user", "set", "alpha", "--dialect", "legacy", "--duplicate-window", "60", "--tier", "")
+    shell("user", "set", "alpha", "--dialect", "legacy", "--duplicate-window", "60", "--tier", "", *WHY)
     shell("user", "suspend", "alpha", "--reason", "unpaid")
     shown = shell("user", "show", "alpha")
     for part in ("suspended", "everybody's", "legacy", "60 s", "10 USD"):
         assert part in shown
-    shell("user", "resume", "alpha")
+    shell("user", "resume", "alpha", *WHY)
     assert "alpha  active     –  legacy        10     0  USD" in shell("user", "list")
 
 
 def test_limits_of_a_user_are_set_shown_and_taken_away(shell: Shell) -> None:
     """In the user's currency; what makes no sense is refused in words."""
     shell("user", "create", "alpha", "--spend-per-day", "250.50")
-    shell("user", "set", "alpha", "--orders-per-minute", "30", "--spend-per-hour", "20", "--adds-at-once", "8")
+    shell("user", "set", "alpha", "--orders-per-minute", "30", "--spend-per-hour", "20", "--adds-at-once", "8", *WHY)
     shown = shell("user", "show", "alpha")
     for part in ("0 of 30 used", "0 of 20 USD used", "0 of 250.5 USD used", "adds at once      8"):
         assert part in shown
-    shell("user", "set", "alpha", "--spend-per-day", "0", "--adds-at-once", "0")
+    shell("user", "set", "alpha", "--spend-per-day", "0", "--adds-at-once", "0", *WHY)
     shown = shell("user", "show", "alpha")
     assert "spend per day     no limit" in shown
     assert "adds at once      2500" in shown
-    assert "a cap of -1 USD is below nought" in shell("user", "set", "alpha", "--spend-per-hour", "-1", code=1)
-    assert "'lots' is no plain decimal" in shell("user", "set", "alpha", "--spend-per-hour", "lots", code=1)
+    assert "a cap of -1 USD is below nought" in shell("user", "set", "alpha", "--spend-per-hour", "-1", *WHY, code=1)
+    assert "'lots' is no plain decimal" in shell("user", "set", "alpha", "--spend-per-hour", "lots", *WHY, code=1)
 
 
 def test_key_is_shown_once_and_stored_as_a_hash(shell: Shell) -> None:
@@ -93,12 +94,12 @@ def test_key_is_shown_once_and_stored_as_a_hash(shell: Shell) -> None:
         assert first.encode() not in file.read_bytes()
         assert file.stat().st_mode & 0o077 == 0
     assert f"{first[:9]}… (alive)" in shell("user", "show", "alpha")
-    second = shell("key", "rotate", "alpha", "--quiet").strip()
+    second = shell("key", "rotate", "alpha", "--quiet", *WHY).strip()
     shown = shell("user", "show", "alpha")
     assert f"{first[:9]}… (dead)" in shown
     assert f"{second[:9]}… (alive)" in shown
-    assert "1 key of alpha ended" in shell("key", "revoke", "alpha", second[:9])
-    assert "no living key" in shell("key", "revoke", "alpha", "--all", code=1)
+    assert "1 key of alpha ended" in shell("key", "revoke", "alpha", second[:9], *WHY)
+    assert "no living key" in shell("key", "revoke", "alpha", "--all", *WHY, code=1)
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ async def test_racing_adds_leave_the_books_exact(books: Store, database_url: str
 async def test_limit_for_ten_lets_ten_of_fifty_through(books: Store, database_url: str, limits: UserLimits) -> None:
     """Fifty adds of one user at one moment, from three processes, with money for all and a limit of ten."""
     user = await make_user(books, money=10_000)
-    await books.run(partial(set_choices, "alpha", Choices(limits=limits), actor="test", now=NOW))
+    await books.run(partial(set_choices, "alpha", Choices(limits=limits), actor="test", reason="test", now=NOW))
     fifty = shares(database_url, {"alpha": user.id}, 50, charge=100)
     told, _ = await race([msgspec.structs.replace(each, limited=True) for each in fifty])
     assert (sum(one.placed for one in told), sum(one.refused for one in told)) == (10, 40)

@@ -5,7 +5,7 @@ from functools import partial
 import rich_click as click
 
 from gateway.cli.moments import shown
-from gateway.cli.session import command, in_books, table
+from gateway.cli.session import actor, command, in_books, now, reason_option, table
 from gateway.store.outbox import DEAD_LISTED_MAX, count_events, dead_events, retry_events
 
 
@@ -36,12 +36,14 @@ def dead() -> None:
 @events.command("retry")
 @click.argument("numbers", metavar="[EVENT]...", type=int, nargs=-1)
 @click.option("--all", "every", is_flag=True, help="Every event that was given up.")
+@reason_option("Why; it is kept in the audit trail.")
 @command
-def retry(numbers: tuple[int, ...], *, every: bool) -> None:
+def retry(numbers: tuple[int, ...], *, every: bool, reason: str) -> None:
     """Put back events that were given up; they are told again within seconds, as if for the first time."""
     if every == bool(numbers):
         raise click.UsageError("name events by their numbers, or say --all")
-    back = in_books(lambda store: store.run(partial(retry_events, list(numbers), every=every)))
+    work = partial(retry_events, list(numbers), every=every, actor=actor(), reason=reason, now=now())
+    back = in_books(lambda store: store.run(work))
     click.echo(f"{len(back)} event{'s' if len(back) != 1 else ''} put back")
     for number in sorted(set(numbers) - set(back)):
         click.echo(f"event {number} was not given up", err=True)

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +21,7 @@ from gateway.store.engine import Store
 from gateway.store.store import open_store
 
 T = TypeVar("T")
+Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
 
 @contextmanager
@@ -80,6 +82,22 @@ def actor() -> str:
         return f"cli:{getpass.getuser()}"
     except (KeyError, OSError):
         return "cli"
+
+
+def reason_option(help_text: str, *, required: bool = True) -> Callable[[Decorated], Decorated]:
+    """The option --reason of a command that changes something: a line of text, kept in the audit trail with the change.
+
+    Where something new is made, and nothing that was there is changed, it may be left out.
+    """
+    option = partial(click.option, "--reason", callback=_line, help=help_text)
+    return option(required=True) if required else option(default="")
+
+
+def _line(_: click.Context, option: click.Parameter, text: str) -> str:
+    line = text.strip()
+    if (option.required or text) and not (line and line.isprintable()):
+        raise click.BadParameter("a reason is a line of text")
+    return line
 
 
 def now() -> int:

@@ -24,7 +24,7 @@ from gateway.settings.values import Provider, ProvidersFile
 from gateway.store.attempts import Decided
 from gateway.store.brakes import claim_job, release_brake, return_job
 from gateway.store.engine import Query, Steps, Store
-from gateway.store.life import Locked, lock_order
+from gateway.store.history import life_of
 from gateway.store.readings import Equation, equation
 from gateway.store.unknown import (
     NotInDoubt,
@@ -81,7 +81,7 @@ def list_all() -> None:
 @command
 def show(order: int) -> None:
     """Everything that is known of ORDER: what was asked, what came back, where it may be, what hangs on it."""
-    doubt, locked, balance = in_books(lambda store: _one(store, order))
+    doubt, fields, balance = in_books(lambda store: _one(store, order))
     route = f"{doubt.attempt.provider}/{doubt.attempt.provider_service}"
     state = {OrderState.UNKNOWN: "held", OrderState.CANCELED: "refunded to the user from our own pocket"}
     lines = [
@@ -91,7 +91,7 @@ def show(order: int) -> None:
         ("charge", f"{_amount(doubt)}, {state.get(doubt.order_state, doubt.order_state)}"),
         ("cost", f"{doubt.cost:f} {doubt.cost_currency}"),
         ("quantity", str(doubt.quantity)),
-        *(("field", f"{name}: {_short(value)}") for name, value in locked.fields),
+        *(("field", f"{name}: {_short(value)}") for name, value in fields),
         ("cancel", "asked for by the user" if doubt.cancel_requested else "not asked for"),
         ("quarantine", "over" if doubt.quarantined is not None else "not over, or nobody watches"),
         ("its id", _window(doubt)),
@@ -232,13 +232,15 @@ def _brakes() -> Steps[tuple[tuple[str, str], ...]]:
     return tuple((row["provider"], row["reason"]) for row in rows)
 
 
-async def _one(store: Store, order: int) -> tuple[OpenDoubt, Locked, Equation | None]:
+async def _one(store: Store, order: int) -> tuple[OpenDoubt, tuple[tuple[str, str], ...], Equation | None]:
+    """The doubt, what was asked for, and the balances around it; read without a lock, by whoever may read."""
+    life = await store.read_at_length(partial(life_of, order))
     doubts = await store.read(partial(all_doubts, order))
-    locked = await store.run(partial(lock_order, order))
-    if locked is None or not doubts:
-        raise NotInDoubt(f"order {order} has no attempt in doubt" if locked else f"there is no order {order}")
+    if not doubts:
+        raise NotInDoubt(f"order {order} has no attempt in doubt")
+    fields = msgspec.json.decode(life.order.fields, type=tuple[tuple[str, str], ...])
     around = partial(equation, doubts[0].attempt.provider, before=doubts[0].sending_at)
-    return doubts[0], locked, await store.read(around)
+    return doubts[0], fields, await store.read(around)
 
 
 def _word(reason: str) -> Word:

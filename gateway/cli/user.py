@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 import rich_click as click
 
-from gateway.cli.session import actor, command, config_path, in_books, now, table
+from gateway.cli.session import actor, command, config_path, in_books, now, reason_option, table
 from gateway.core.dialects import UserDialect
 from gateway.core.errors import GatewayError
 from gateway.core.ledger import REFERENCE_MAX
@@ -45,6 +45,7 @@ _TIME_HELP: Final = "The list says how long an order takes, as `average_time`; t
 _SECONDS: Final = click.IntRange(0, 86_400)
 _WINDOW_HELP: Final = "Seconds in which an identical add is answered with the same order; 0 is off."
 _ANSWERS: Final = click.Choice(["wait", "immediate"])
+_REASON_HELP: Final = "Why; it is kept in the audit trail."
 _ANSWER_HELP: Final = "Whether `add` waits for the panel's word, or answers an id as soon as the order is stored."
 
 
@@ -79,14 +80,17 @@ def user() -> None:
 @click.option("--duplicate-window", type=_SECONDS, default=0, show_default=True, help=_WINDOW_HELP)
 @click.option("--answer", type=_ANSWERS, default="wait", show_default=True, help=_ANSWER_HELP)
 @limits
+@reason_option("Who it is, or on whose word; kept in the audit trail.", required=False)
 @command
-def create(name: str, **chosen: Any) -> None:
+def create(name: str, *, reason: str, **chosen: Any) -> None:
     """Make a user in the currency of providers.yaml; then `gateway key create` and `gateway user credit`."""
     if not name.isprintable() or name != name.strip() or not 0 < len(name) <= NAME_MAX:
         raise BadOption(f"a user's name is 1 to {NAME_MAX} printable characters without a space around it")
     ours = _file().currency
     choices = _choices(Choices(), chosen, currency=ours)
-    in_books(lambda store: store.run(partial(create_user, name, ours, choices, actor=actor(), now=now())))
+    in_books(
+        lambda store: store.run(partial(create_user, name, ours, choices, actor=actor(), reason=reason, now=now()))
+    )
     click.echo(f"user {name} made, balance 0 {ours}")
 
 
@@ -204,15 +208,16 @@ def _check_word(reference: str) -> None:
 @click.option("--duplicate-window", type=_SECONDS, help=_WINDOW_HELP)
 @click.option("--answer", type=_ANSWERS, help=_ANSWER_HELP)
 @limits
+@reason_option(_REASON_HELP)
 @command
-def set_(name: str, **chosen: Any) -> None:
+def set_(name: str, *, reason: str, **chosen: Any) -> None:
     """Set what is chosen for a user; what is not named stays. A running gateway keeps to it within a second."""
     if all(value is None for value in chosen.values()):
         raise BadOption(f"nothing was named to be set; `gateway user show {name}` shows how {name} is set")
     kept = _one(name)
     before = chosen_by(kept.user)
     choices = _choices(before, chosen, currency=kept.currency)
-    in_books(lambda store: store.run(partial(set_choices, name, choices, actor=actor(), now=now())))
+    in_books(lambda store: store.run(partial(set_choices, name, choices, actor=actor(), reason=reason, now=now())))
     click.echo(f"user {name} is set" if choices != before else f"user {name} was set so before")
 
 
@@ -224,7 +229,7 @@ user.add_command(_change, "change")
 
 @user.command("suspend")
 @click.argument("name")
-@click.option("--reason", default="", help="For the audit trail.")
+@reason_option(_REASON_HELP)
 @command
 def suspend(name: str, reason: str) -> None:
     """Let a user's keys answer like unknown ones; its running orders go on."""
@@ -233,7 +238,7 @@ def suspend(name: str, reason: str) -> None:
 
 @user.command("resume")
 @click.argument("name")
-@click.option("--reason", default="", help="For the audit trail.")
+@reason_option(_REASON_HELP)
 @command
 def resume(name: str, reason: str) -> None:
     """Let a suspended user in again."""

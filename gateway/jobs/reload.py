@@ -35,7 +35,7 @@ class Reload:
         digest: str,
         *,
         environ: Mapping[str, str],
-        apply: Callable[[ProvidersFile], Awaitable[None]],
+        apply: Callable[[ProvidersFile, str], Awaitable[None]],  # with the hash of its text
         metrics: Metrics,
     ) -> None:
         self._path = path
@@ -73,7 +73,7 @@ class Reload:
             strike_also(secret.reveal() for secret in named)
             point("before", "RELOAD")
             try:
-                await self._apply(file)
+                await self._apply(file, digest)
             except CannotReload as error:
                 return self._refused([str(error)])
             except StoreError as error:  # The books are away: the next look tries again.

@@ -143,6 +143,7 @@ class ProvidersFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     providers: dict[str, Provider]
     services: dict[int, Service] = {}
     notify: Notify = Notify()  # who is told what is wrong
+    reason: str = ""  # why the text is another one than before, for the audit trail
 
     @property
     def rules(self) -> Rules:

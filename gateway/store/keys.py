@@ -32,32 +32,35 @@ class NewKey(msgspec.Struct, frozen=True):
     prefix: str
 
 
-def create_key(name: str, key: NewKey, *, actor: str, now: int) -> Steps[None]:
+def create_key(name: str, key: NewKey, *, actor: str, reason: str = "", now: int) -> Steps[None]:
     """Give a user one more key; raises NoSuchUser."""
     user = yield from user_named(name)
     yield Query("key_insert", {"user_id": user.id, "hash": key.hash, "prefix": key.prefix, "now": now})
-    yield from record("key.created", actor=actor, user_id=user.id, after=f'"{key.prefix}"', now=now)
+    yield from record("key.created", actor=actor, user_id=user.id, after=f'"{key.prefix}"', reason=reason, now=now)
 
 
-def rotate_key(name: str, key: NewKey, *, overlap_ms: int, actor: str, now: int) -> Steps[int]:
+def rotate_key(  # noqa: PLR0913 - what a change of keys needs to be accounted for
+    name: str, key: NewKey, *, overlap_ms: int, actor: str, reason: str, now: int
+) -> Steps[int]:
     """Give a user a key in the place of all others, which die at once or after an overlap; answers how many end."""
     user = yield from user_named(name)
     yield Query("key_insert", {"user_id": user.id, "hash": key.hash, "prefix": key.prefix, "now": now})
     params = {"user_id": user.id, "prefix": None, "except_hash": key.hash, "at": now + overlap_ms, "now": now}
     ended = yield Query("keys_end", params)
-    reason = f"{len(ended)} older end at {now + overlap_ms}"
-    yield from record("key.rotated", actor=actor, user_id=user.id, after=f'"{key.prefix}"', reason=reason, now=now)
+    why = f"{reason} ({len(ended)} older end at {now + overlap_ms})"
+    yield from record("key.rotated", actor=actor, user_id=user.id, after=f'"{key.prefix}"', reason=why, now=now)
     return len(ended)
 
 
-def revoke_key(name: str, prefix: str | None, *, actor: str, now: int) -> Steps[int]:
+def revoke_key(name: str, prefix: str | None, *, actor: str, reason: str, now: int) -> Steps[int]:
     """End a user's key that begins so, or all of them, at once; raises NoSuchKey when there is none alive."""
     user = yield from user_named(name)
     params = {"user_id": user.id, "prefix": prefix, "except_hash": "", "at": now, "now": now}
     ended = yield Query("keys_end", params)
     if not ended:
         raise NoSuchKey(f"user {name!r} has no living key" + (f" that begins with {prefix}" if prefix else ""))
-    yield from record("key.revoked", actor=actor, user_id=user.id, before=f'"{prefix or "all"}"', now=now)
+    ended_was = f'"{prefix or "all"}"'
+    yield from record("key.revoked", actor=actor, user_id=user.id, before=ended_was, reason=reason, now=now)
     return len(ended)
 
 

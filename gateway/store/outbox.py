@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from gateway.store.engine import Query, Steps
+from gateway.store.events import record
 
 # Events in one claim, and how long they are the claimer's: longer than telling all of them may take.
 CLAIM_MAX: Final = 50
@@ -111,10 +112,16 @@ def dead_events(*, limit: int = DEAD_LISTED_MAX) -> Steps[tuple[Dead, ...]]:
     return tuple(Dead(**{name: row[name] for name in Dead.__struct_fields__}) for row in rows)
 
 
-def retry_events(ids: Sequence[int], *, every: bool = False) -> Steps[tuple[int, ...]]:
-    """Put back events that were given up; answers which."""
+def retry_events(
+    ids: Sequence[int], *, every: bool = False, actor: str, reason: str, now: int
+) -> Steps[tuple[int, ...]]:
+    """Put back events that were given up; answers which, and is an event itself."""
     rows = yield Query("events_retry", {"ids": ids, "every": int(every)})
-    return tuple(sorted(row["id"] for row in rows))
+    back = tuple(sorted(row["id"] for row in rows))
+    if back:
+        after = f'{{"events":{len(back)},"first":{back[0]},"last":{back[-1]}}}'
+        yield from record("events.retried", actor=actor, after=after, reason=reason, now=now)
+    return back
 
 
 def count_events() -> Steps[Waiting]:

@@ -202,8 +202,11 @@ async def connect_reader(line: Line, *, seconds: float) -> asyncpg.Connection:
 async def migrate(connection: asyncpg.Connection) -> int:
     """Run what is due in one transaction; of replicas that start together, one does it and the others find it done.
 
-    A change of a table waits for commands of processes that serve, and they for it: whoever loses comes again.
+    A change of a table waits for commands of processes that serve, and they for it: whoever loses comes again. Where
+    nothing is due nothing is written, so a role that may only read gets to the books too.
     """
+    if await _is_done(connection):
+        return 0
     for tries_left in range(MIGRATE_TRIES - 1, -1, -1):
         try:
             async with connection.transaction():
@@ -213,6 +216,14 @@ async def migrate(connection: asyncpg.Connection) -> int:
                 raise
             await asyncio.sleep(MIGRATE_PAUSE_SECONDS)
     raise AssertionError("the last try either returns or raises")
+
+
+async def _is_done(connection: asyncpg.Connection) -> bool:
+    try:
+        rows = await connection.fetch(RECORDED)
+    except asyncpg.UndefinedTableError:  # New books.
+        return False
+    return not due_migrations(load_migrations("postgres"), [Recorded(**dict(row)) for row in rows])
 
 
 async def _migrate(connection: asyncpg.Connection) -> int:
@@ -262,6 +273,10 @@ def translate(error: BaseException) -> StoreError:
         return StoreBusy(f"a lock did not come free in time: {error}")
     if "unsupported startup parameter" in str(error):  # In PgBouncer's words; the code is one for many things.
         return StoreUnavailable(f"a pooler stands in between, say so with ?pgbouncer=transaction in the URL: {error}")
+    if isinstance(error, asyncpg.InsufficientPrivilegeError):
+        return StoreError(f"the database role of this URL may not do that, and nothing was done: {error}")
+    if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+        return StoreUnavailable(f"PostgreSQL takes no writes here (a standby, or a role that only reads): {error}")
     if isinstance(error, SERVER_AWAY):
         return StoreUnavailable(f"PostgreSQL is away: {str(error) or type(error).__name__}")
     return StoreError(str(error))

@@ -45,7 +45,9 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int  # ms
 
 
-def create_user(name: str, currency: str, choices: Choices, *, actor: str, now: int) -> Steps[User]:
+def create_user(  # noqa: PLR0913 - what a user needs to be accounted for
+    name: str, currency: str, choices: Choices, *, actor: str, reason: str = "", now: int
+) -> Steps[User]:
     """Make a user with an empty balance; raises NameTaken."""
     made = yield Query("user_insert", {"name": name, "currency": currency, "now": now, **_columns(choices)})
     if not made:
@@ -56,7 +58,8 @@ def create_user(name: str, currency: str, choices: Choices, *, actor: str, now: 
         opened = yield Query("account_open_user", {"code": code, "user_id": user_id, "currency": currency})
         accounts[column] = opened[0]["id"]
     yield Query("user_accounts", {"id": user_id, **accounts})
-    yield from record("user.created", actor=actor, user_id=user_id, after=_json(choices), now=now)
+    made_as = _json(choices)
+    yield from record("user.created", actor=actor, user_id=user_id, after=made_as, reason=reason, now=now)
     return (yield from user_named(name))
 
 
@@ -171,14 +174,20 @@ def set_state(name: str, state: Literal["active", "suspended"], *, actor: str, r
     )
 
 
-def set_choices(name: str, choices: Choices, *, actor: str, now: int) -> Steps[User]:
+def set_choices(name: str, choices: Choices, *, actor: str, reason: str, now: int) -> Steps[User]:
     """Change a user's tier, dialect or habits; answers the user as it is then."""
     user = yield from user_named(name)
     before = chosen_by(user)
     if choices != before:
         yield Query("user_settings", {"id": user.id, **_columns(choices)})
         yield from record(
-            "user.changed", actor=actor, user_id=user.id, before=_json(before), after=_json(choices), now=now
+            "user.changed",
+            actor=actor,
+            user_id=user.id,
+            before=_json(before),
+            after=_json(choices),
+            reason=reason,
+            now=now,
         )
     return (yield from user_named(name))
 

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.store.outbox import want_events
 from gateway.store.store import open_store
-from tests.test_command_line import Shell
+from tests.test_command_line import WHY, Shell
 
 
 @pytest.fixture
@@ -40,8 +40,8 @@ def test_dead_events_are_listed_and_put_back(shell: Shell) -> None:
     assert "user.created" in told
     assert "HTTP 400" in told
     assert told.endswith("2 given up; 1 waiting to be told\n")
-    assert shell("events", "retry", "2", "4") == "1 event put back\n"
-    assert shell("events", "retry", "--all") == "1 event put back\n"
+    assert shell("events", "retry", "2", "4", *WHY) == "1 event put back\n"
+    assert shell("events", "retry", "--all", *WHY) == "1 event put back\n"
     assert shell("events", "dead") == "0 given up; 3 waiting to be told\n"
-    assert "name events by their numbers, or say --all" in shell("events", "retry", code=2)
-    assert "name events by their numbers, or say --all" in shell("events", "retry", "1", "--all", code=2)
+    assert "name events by their numbers, or say --all" in shell("events", "retry", *WHY, code=2)
+    assert "name events by their numbers, or say --all" in shell("events", "retry", "1", "--all", *WHY, code=2)

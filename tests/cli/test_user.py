@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from gateway.__main__ import main
-from tests.test_command_line import SHIPPED
+from tests.test_command_line import SHIPPED, WHY
 
 # Each option with a value, and how `gateway user show` tells of it when those before it are set as well.
 KNOBS = {
@@ -48,7 +48,7 @@ def test_each_knob_is_set_alone(shell: Shell) -> None:
     """What is named is set, and nothing else; an event tells what it was and is."""
     before = shell("user", "show", "alpha").splitlines()
     for option, told in KNOBS.items():
-        assert "user alpha is set" in shell("user", "set", "alpha", *option)
+        assert "user alpha is set" in shell("user", "set", "alpha", *option, *WHY)
         shown = shell("user", "show", "alpha").splitlines()
         assert [line for line, was in zip(shown, before, strict=True) if line != was] == [told]
         before = shown
@@ -61,10 +61,10 @@ def test_each_knob_is_set_alone(shell: Shell) -> None:
 
 def test_knob_is_set_back(shell: Shell) -> None:
     """Every knob has a value for off; setting what is set already says so and is no event."""
-    shell("user", "set", "alpha", *(word for option in KNOBS for word in option))
+    shell("user", "set", "alpha", *(word for option in KNOBS for word in option), *WHY)
     usual = ["--tier", "", "--dialect", "standard", "--order-id", "string", "--no-escaped-newlines"]
     usual += ["--duplicate-window", "0", "--answer", "wait"]
-    shell("user", "set", "alpha", *usual)
+    shell("user", "set", "alpha", *usual, *WHY)
     shown = shell("user", "show", "alpha")
     for part in (
         "everybody's",
@@ -74,7 +74,7 @@ def test_knob_is_set_back(shell: Shell) -> None:
         "answer            wait",
     ):
         assert part in shown
-    assert "was set so before" in shell("user", "set", "alpha", *usual)
+    assert "was set so before" in shell("user", "set", "alpha", *usual, *WHY)
 
 
 def test_every_knob_has_help(shell: Shell) -> None:
@@ -88,14 +88,16 @@ def test_every_knob_has_help(shell: Shell) -> None:
 
 def test_first_name_of_the_command_still_works(shell: Shell) -> None:
     """`gateway user change` is not shown, and does the same."""
-    assert "user alpha is set" in shell("user", "change", "alpha", "--order-id", "number")
+    assert "user alpha is set" in shell("user", "change", "alpha", "--order-id", "number", *WHY)
     assert "order id as number" in shell("user", "show", "alpha")
     assert " change " not in shell("user", "--help")
 
 
 def test_what_cannot_be_set_is_told(shell: Shell) -> None:
     """Nothing named, a user or a tier that is not there, a window that is too long."""
-    assert "nothing was named to be set; `gateway user show alpha`" in shell("user", "set", "alpha", code=1)
-    assert "there is no user 'beta'" in shell("user", "set", "beta", "--answer", "wait", code=1)
-    assert "there is no tier reselller" in shell("user", "set", "alpha", "--tier", "reselller", code=1)
-    assert "0<=x<=86400" in re.sub(r"[\s│]+", "", shell("user", "set", "alpha", "--duplicate-window", "86401", code=2))
+    assert "nothing was named to be set; `gateway user show alpha`" in shell("user", "set", "alpha", *WHY, code=1)
+    assert "there is no user 'beta'" in shell("user", "set", "beta", "--answer", "wait", *WHY, code=1)
+    assert "there is no tier reselller" in shell("user", "set", "alpha", "--tier", "reselller", *WHY, code=1)
+    assert "0<=x<=86400" in re.sub(
+        r"[\s│]+", "", shell("user", "set", "alpha", "--duplicate-window", "86401", *WHY, code=2)
+    )

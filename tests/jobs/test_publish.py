@@ -155,7 +155,7 @@ async def test_event_nobody_takes_is_given_up_and_put_back(
     assert (f"evt_{dead.id}", dead.problem) == (choked, "HTTP 400")
     assert len({each.id for each in consumer.taken}) == 37
     consumer.manners = lambda _: TAKEN
-    await store.run(partial(retry_events, [dead.id]))
+    await store.run(partial(retry_events, [dead.id], actor="test", reason="mended", now=NOW))
     await publisher.run()
     assert consumer.taken[-1].id == choked
 

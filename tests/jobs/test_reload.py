@@ -34,8 +34,9 @@ class Taken:
         self.metrics = Metrics()
         self.no: Exception | None = None  # why nothing is taken just now
 
-    async def apply(self, file: ProvidersFile) -> None:
-        """Take a file, or say why not."""
+    async def apply(self, file: ProvidersFile, digest: str) -> None:
+        """Take a file with the hash of its text, or say why not."""
+        assert digest
         if self.no is not None:
             raise self.no
         self.files.append(file)

@@ -228,7 +228,7 @@ async def test_n9_user_changed_in_the_middle_of_an_add_has_its_order_to_the_end(
         await store.run(partial(set_state, "suspended", "suspended", actor="test", reason="", now=now))
         key = make_key(b"another".ljust(RANDOM_BYTES, b"-"))
         new = NewKey(hash=hash_key(key, key_secret(house._settings.environment)), prefix=shown_part(key))
-        await store.run(partial(rotate_key, "rotated", new, overlap_ms=0, actor="test", now=now))
+        await store.run(partial(rotate_key, "rotated", new, overlap_ms=0, actor="test", reason="test", now=now))
         await trial.add(calls["emptied"], LINK + "meanwhile")
         for name in names:
             assert "order" in await adding[name], name

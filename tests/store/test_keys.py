@@ -35,14 +35,16 @@ async def test_living_key_finds_its_user(store: Store, alpha: str) -> None:
 
 async def test_rotation_ends_the_old_key_at_once(store: Store, alpha: str) -> None:
     """Without an overlap the old key is dead in the moment the new one lives."""
-    assert await store.run(partial(rotate_key, alpha, SECOND, overlap_ms=0, actor="test", now=NOW)) == 1
+    assert (
+        await store.run(partial(rotate_key, alpha, SECOND, overlap_ms=0, actor="test", reason="leaked", now=NOW)) == 1
+    )
     assert await holder(store, FIRST) is None
     assert await holder(store, SECOND) == alpha
 
 
 async def test_overlap_lets_both_keys_live_for_a_while(store: Store, alpha: str) -> None:
     """With an overlap both open, until it has passed."""
-    await store.run(partial(rotate_key, alpha, SECOND, overlap_ms=1000, actor="test", now=NOW))
+    await store.run(partial(rotate_key, alpha, SECOND, overlap_ms=1000, actor="test", reason="leaked", now=NOW))
     assert await holder(store, FIRST, NOW + 999) == alpha
     assert await holder(store, FIRST, NOW + 1000) is None
     assert await holder(store, SECOND, NOW + 1000) == alpha
@@ -53,14 +55,14 @@ async def test_overlap_lets_both_keys_live_for_a_while(store: Store, alpha: str)
 async def test_revoked_key_is_dead(store: Store, alpha: str) -> None:
     """Revoking by prefix ends that key alone; revoking again finds nothing alive."""
     await store.run(partial(create_key, alpha, SECOND, actor="test", now=NOW))
-    assert await store.run(partial(revoke_key, alpha, FIRST.prefix, actor="test", now=NOW)) == 1
+    assert await store.run(partial(revoke_key, alpha, FIRST.prefix, actor="test", reason="leaked", now=NOW)) == 1
     assert await holder(store, FIRST) is None
     assert await holder(store, SECOND) == alpha
     with pytest.raises(NoSuchKey, match="gw_first1"):
-        await store.run(partial(revoke_key, alpha, FIRST.prefix, actor="test", now=NOW))
-    assert await store.run(partial(revoke_key, alpha, None, actor="test", now=NOW)) == 1
+        await store.run(partial(revoke_key, alpha, FIRST.prefix, actor="test", reason="leaked", now=NOW))
+    assert await store.run(partial(revoke_key, alpha, None, actor="test", reason="leaked", now=NOW)) == 1
     with pytest.raises(NoSuchKey, match=r"no living key$"):
-        await store.run(partial(revoke_key, alpha, None, actor="test", now=NOW))
+        await store.run(partial(revoke_key, alpha, None, actor="test", reason="leaked", now=NOW))
 
 
 async def test_suspended_user_has_no_key(store: Store, alpha: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from functools import partial
+from typing import Any, Final
 
 import pytest
 
@@ -23,6 +24,8 @@ from gateway.store.outbox import (
     want_events,
 )
 from tests.store.trade import NOW, ask, bring, sending
+
+BY: Final[dict[str, Any]] = {"actor": "test", "reason": "mended", "now": NOW}
 
 
 @pytest.fixture
@@ -128,9 +131,9 @@ async def test_dead_events_are_put_back(wanted: Store) -> None:
             late = Told(**{**{f: getattr(told, f) for f in told.__struct_fields__}, "first_try_at": NOW - GIVE_UP_MS})
             assert await wanted.run(partial(mark_failed, late, "gone", now=NOW))
     one, two = [dead.id for dead in await wanted.read(dead_events)]
-    assert await wanted.run(partial(retry_events, [one, 999])) == (one,)
+    assert await wanted.run(partial(retry_events, [one, 999], **BY)) == (one,)
     assert [(told.kind, told.tries, told.first_try_at) for told in await claims(wanted)] == [("one", 0, None)]
-    assert await wanted.run(partial(retry_events, [], every=True)) == (two,)
+    assert await wanted.run(partial(retry_events, [], every=True, **BY)) == (two,)
     assert (await wanted.read(count_events)).dead == 0
 
 

@@ -20,7 +20,9 @@ from tests.store.trade import NOW, bring, make_new_order, make_user, money_of, p
 async def limit(store: Store, **limits: int) -> User:
     """A user with a thousand units and these limits."""
     await make_user(store)
-    await store.run(partial(set_choices, "alpha", Choices(limits=UserLimits(**limits)), actor="test", now=NOW))
+    await store.run(
+        partial(set_choices, "alpha", Choices(limits=UserLimits(**limits)), actor="test", reason="test", now=NOW)
+    )
     return await store.read(partial(user_named, "alpha"))
 
 
@@ -94,7 +96,7 @@ async def test_order_from_before_its_window_or_its_limit_gives_nothing_back(stor
 async def test_limit_that_was_taken_away_counts_no_more(store: Store) -> None:
     """Also for an add that began before: the limits of the moment of the hold are the ones."""
     user = await limit(store, spend_per_hour=100)
-    await store.run(partial(set_choices, "alpha", Choices(), actor="test", now=NOW))
+    await store.run(partial(set_choices, "alpha", Choices(), actor="test", reason="test", now=NOW))
     await order(store, user, 1)
     await order(store, user, 2)
     assert msgspec.structs.astuple(await counted(store, user))[1::2] == (0, 0, 0)

@@ -82,9 +82,9 @@ async def test_choices_are_kept(store: Store) -> None:
     await make(store)
     dialect = UserDialect(name="legacy", order_id="number", escaped_newlines=True, average_time=True)
     choices = Choices(tier="reseller", dialect=dialect, duplicate_window=120, answer="immediate")
-    user = await store.run(partial(set_choices, "alpha", choices, actor="test", now=NOW))
+    user = await store.run(partial(set_choices, "alpha", choices, actor="test", reason="test", now=NOW))
     assert (user.tier, user.dialect, user.duplicate_window, user.answer) == ("reseller", dialect, 120, "immediate")
-    assert await store.run(partial(set_choices, "alpha", choices, actor="test", now=NOW)) == user
+    assert await store.run(partial(set_choices, "alpha", choices, actor="test", reason="test", now=NOW)) == user
 
 
 async def test_unknown_name_is_an_error_of_its_own(store: Store) -> None:
