@@ -34,8 +34,8 @@ def pytest_configure() -> None:
     """The developer's own settings reach no test, nor any program a test starts."""
     for name in [name for name in os.environ if name.startswith("GATEWAY_")]:
         del os.environ[name]
-    # The tests' PostgreSQL has no TLS. Asked for it first, as by default, asyncpg leaves a future that nobody reads
-    # where it is cut off while it asks, and the collector reports it in whatever test runs by then.
+    # The tests' PostgreSQL has no TLS. Where it is asked for that first, as by default, and cut off meanwhile, asyncpg
+    # leaves a future that nobody reads, and the collector reports it in whatever test runs by then.
     os.environ["PGSSLMODE"] = "disable"
     # structlog's own colours and frames take a tenth of a second a traceback, and the event loop stands meanwhile.
     plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)

@@ -1,6 +1,8 @@
 """Books behind a line that can be cut: real ones, which now and then nobody can reach, or which nobody hears from."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from gateway.store.engine import Command, Counts, Store, StoreUnavailable
@@ -16,7 +18,8 @@ class CutBooks:
         self.counts: Counts = store.counts
         self.away = False
         self.keeps = False
-        self.late = 0.0  # seconds by which the answer to a command comes after its commit
+        self._hold: Callable[..., object] | None = None  # the command whose next answer is held
+        self._free = asyncio.Event()
         self.tried = 0  # commands that came while it was away
 
     @property
@@ -27,6 +30,15 @@ class CutBooks:
     @trouble.setter
     def trouble(self, why: str) -> None:
         self._store.trouble = why
+
+    def hold(self, command: Callable[..., object]) -> None:
+        """Have the next answer to a command, which is committed, not come until it is let go."""
+        self._hold, self._free = command, asyncio.Event()
+
+    def let_go(self) -> None:
+        """Give the answer that is held, and hold none."""
+        self._hold = None
+        self._free.set()
 
     async def open(self) -> None:
         """Open them."""
@@ -48,8 +60,9 @@ class CutBooks:
             raise StoreUnavailable("the line broke")
         self._check()
         done = await self._store.run(command)
-        if self.late:
-            await asyncio.sleep(self.late)
+        if isinstance(command, partial) and command.func is self._hold:
+            self._hold = None
+            await self._free.wait()
         return done
 
     async def read(self, command: Command[T]) -> T:

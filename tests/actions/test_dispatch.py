@@ -16,6 +16,7 @@ from gateway.core.order import OrderState
 from gateway.core.user import User
 from gateway.jobs.sweep import sweep
 from gateway.providers.breaker import FAILURES_MAX
+from gateway.store.attempts import arm, decide
 from gateway.store.owners import OWNER_DEAD_MS, beat, take_over
 from tests.cut_books import CutBooks
 from tests.providers.misdeeds import GOOD, Line, Misdeed, Misdoer, misdoer, whole
@@ -33,7 +34,8 @@ async def desk_at(books: CutBooks, folder: Path, url: str, *, b: str = NOBODY) -
     try:
         yield desk
     finally:
-        books.away, books.late = False, 0.0
+        books.away = False
+        books.let_go()
         await desk.drain(5)
         desk.spool.close()
         await close_desk(desk)
@@ -68,7 +70,7 @@ async def test_order_is_armed_before_its_first_byte(cut_books: CutBooks, alpha: 
     """The books say `sending` while nothing has arrived: whoever dies in between leaves doubt, not a second order."""
     attempt = await planned(cut_books, alpha)
     async with misdoer(whole(GOOD)) as there, desk_at(cut_books, tmp_path, there.url) as desk:
-        cut_books.late = 0.4
+        cut_books.hold(arm)
         sending = asyncio.create_task(dispatch(desk, attempt))
 
         async def armed() -> bool:
@@ -76,7 +78,7 @@ async def test_order_is_armed_before_its_first_byte(cut_books: CutBooks, alpha: 
 
         await until(armed)
         assert there.heard == []
-        cut_books.late = 0.0
+        cut_books.let_go()
         assert await sending == Result(OrderState.ACTIVE)
         assert len(there.heard) == 1
 
@@ -137,7 +139,7 @@ async def test_cut_off_while_arming_counts_as_armed(cut_books: CutBooks, alpha: 
     """Nothing has left, but the commit may stand: in doubt, and never sent again."""
     attempt = await planned(cut_books, alpha)
     async with misdoer(whole(GOOD)) as there, desk_at(cut_books, tmp_path, there.url) as desk:
-        cut_books.late = 0.3
+        cut_books.hold(arm)
         work = asyncio.create_task(dispatch(desk, attempt))
 
         async def armed() -> bool:
@@ -147,7 +149,7 @@ async def test_cut_off_while_arming_counts_as_armed(cut_books: CutBooks, alpha: 
         work.cancel()
         await asyncio.wait({work})
         assert work.cancelled()
-        cut_books.late = 0.0
+        cut_books.let_go()
         await sweep(desk)
         await desk.drain(5)
         assert there.heard == []
@@ -182,15 +184,15 @@ async def test_cut_off_while_the_verdict_is_written_keeps_it(cut_books: CutBooks
     async with misdoer(slowly(0.3)) as there, desk_at(cut_books, tmp_path, there.url) as desk:
         work = asyncio.create_task(dispatch(desk, attempt))
         await until_true(lambda: len(there.heard) == 1)
-        cut_books.late = 0.5
+        cut_books.hold(decide)
 
         async def decided() -> bool:
             return (await attempts_of(cut_books))[0].state is AttemptState.ACCEPTED
 
         await until(decided)
         work.cancel()
+        cut_books.let_go()
         await asyncio.wait({work})
-        cut_books.late = 0.0
         await sweep(desk)
         assert list(desk.spool.waiting) == []
     assert await stands(cut_books) == (AttemptState.ACCEPTED, OrderState.ACTIVE)

@@ -53,9 +53,9 @@ async def raw(redis_url: str) -> AsyncIterator[redis.asyncio.Redis]:
 async def test_bytes_come_back(cache: RedisCache, redis_url: str, told: Counted) -> None:
     """Whole, to another replica too; a name nobody put is a miss."""
     value = bytes(range(256)) * 10_000
-    await cache.put("list:panel-a", value)
+    await cache.put("list:panel-a", value, within=LONG_SECONDS * 5)
     other = open_cache(redis_url, told)
-    assert await other.get("list:panel-a") == value
+    assert await other.get("list:panel-a", within=LONG_SECONDS * 5) == value
     assert await other.get("nothing") is None
     assert told.failures == []
     await other.close()

@@ -74,7 +74,7 @@ async def test_n2_late_word_of_a_replica_that_was_cut_off_wins(postgres_trial: T
     with books_behind(trial.database_url) as (proxy, behind):
         async with trial.gateway(trial.settings(database_url=behind, answer_within="0.3", drain_seconds="20")) as a:
             call = await a.user()
-            trial.a.panel.switch("latency", "1000", action="add", times=1)
+            trial.a.panel.switch("latency", "2000", action="add", times=1)
             placed = await trial.add(call, LINK)
             assert await trial.state(LINK) == "placing"
             proxy.refuse()

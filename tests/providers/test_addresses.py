@@ -56,7 +56,7 @@ async def test_name_that_changes_between_check_and_connection_gains_nothing(monk
     """It is looked up once, and the connection goes to the address that was judged."""
     async with misdoer(whole(GOOD)) as there:
         made = resolving_to(monkeypatch, ["127.0.0.1"], ["127.0.0.2"])
-        stream = await GuardedBackend(allow_private=True).connect_tcp("panel-a.example", there.port, 0.5)
+        stream = await GuardedBackend(allow_private=True).connect_tcp("panel-a.example", there.port, 5)
         assert stream.get_extra_info("server_addr") == ("127.0.0.1", there.port)
         await stream.aclose()
         assert made == ["panel-a.example"]
@@ -67,7 +67,7 @@ async def test_name_that_leads_home_is_refused(monkeypatch: pytest.MonkeyPatch) 
     async with misdoer(whole(GOOD)) as there:
         resolving_to(monkeypatch, ["10.0.0.1", "127.0.0.1"])
         with pytest.raises(AddressRefused, match=r"panel-a.example leads to 10.0.0.1, 127.0.0.1, which is private"):
-            await GuardedBackend(allow_private=False).connect_tcp("panel-a.example", there.port, 0.5)
+            await GuardedBackend(allow_private=False).connect_tcp("panel-a.example", there.port, 5)
         assert there.connections == 0
 
 
@@ -76,10 +76,10 @@ async def test_next_address_is_tried_where_one_does_not_answer(monkeypatch: pyte
     async with misdoer(whole(GOOD)) as there:
         resolving_to(monkeypatch, ["127.0.0.2", "127.0.0.1"], ["127.0.0.2", "127.0.0.3"])
         backend = GuardedBackend(allow_private=True)
-        stream = await backend.connect_tcp("panel-a.example", there.port, 0.5)
+        stream = await backend.connect_tcp("panel-a.example", there.port, 5)
         await stream.aclose()
         with pytest.raises(httpcore.ConnectError):
-            await backend.connect_tcp("panel-a.example", there.port, 0.5)
+            await backend.connect_tcp("panel-a.example", there.port, 5)
 
 
 async def test_httpx_connects_through_the_guard() -> None:
