@@ -37,13 +37,6 @@ def test_house_is_tidy() -> None:
     assert not found, "\n" + "\n".join(str(each) for each in found)
 
 
-@pytest.mark.parametrize("dialect", ["sqlite", "postgres"])
-def test_migrations_are_counted_without_a_gap(dialect: Dialect) -> None:
-    """Two changes that come together may both bring the next one: no database is asked here, so every landing looks."""
-    numbers = [migration.number for migration in load_migrations(dialect)]
-    assert numbers == list(range(1, len(numbers) + 1))
-
-
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
     """What import-linter says of the package in a folder: the current folder comes first on its path."""
     program = Path(sys.executable).with_name("lint-imports")
