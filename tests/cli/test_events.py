@@ -35,13 +35,13 @@ async def _listen(url: str) -> None:
 
 
 def test_dead_events_are_listed_and_put_back(shell: Shell) -> None:
-    """What was given up, why, and how many wait; the command line's own events are to be told as well."""
+    """What was given up, why, and how many wait; the command line's own events, of this too, are to be told."""
     told = shell("events", "dead")
     assert "user.created" in told
     assert "HTTP 400" in told
     assert told.endswith("2 given up; 1 waiting to be told\n")
     assert shell("events", "retry", "2", "4", *WHY) == "1 event put back\n"
     assert shell("events", "retry", "--all", *WHY) == "1 event put back\n"
-    assert shell("events", "dead") == "0 given up; 3 waiting to be told\n"
+    assert shell("events", "dead") == "0 given up; 5 waiting to be told\n"
     assert "name events by their numbers, or say --all" in shell("events", "retry", *WHY, code=2)
     assert "name events by their numbers, or say --all" in shell("events", "retry", "1", "--all", *WHY, code=2)

@@ -157,7 +157,7 @@ async def test_event_nobody_takes_is_given_up_and_put_back(
     consumer.manners = lambda _: TAKEN
     await store.run(partial(retry_events, [dead.id], actor="test", reason="mended", now=NOW))
     await publisher.run()
-    assert consumer.taken[-1].id == choked
+    assert choked in {each.id for each in consumer.taken[-2:]}  # Beside the event that somebody put it back.
 
 
 KILLED = """

@@ -132,7 +132,8 @@ async def test_dead_events_are_put_back(wanted: Store) -> None:
             assert await wanted.run(partial(mark_failed, late, "gone", now=NOW))
     one, two = [dead.id for dead in await wanted.read(dead_events)]
     assert await wanted.run(partial(retry_events, [one, 999], **BY)) == (one,)
-    assert [(told.kind, told.tries, told.first_try_at) for told in await claims(wanted)] == [("one", 0, None)]
+    anew = [(told.kind, told.tries, told.first_try_at, told.reason) for told in await claims(wanted)]
+    assert anew == [("one", 0, None, None), ("events.retried", 0, None, "mended")]
     assert await wanted.run(partial(retry_events, [], every=True, **BY)) == (two,)
     assert (await wanted.read(count_events)).dead == 0
 
