@@ -45,7 +45,7 @@ from gateway.store.migrate import (
     split_statements,
 )
 from gateway.store.queries import Statement, load_statements
-from gateway.store.sqlite_file import HighWater, connect_file, look_through, open_file, was_left
+from gateway.store.sqlite_file import HighWater, connect_file, in_words, look_through, open_file, was_left
 from gateway.store.waiting import BatchLost, Waiting, answer_of, begun, deliver, handed_in, reading, transaction
 from gateway.tracing import Kind, span
 
@@ -92,7 +92,7 @@ class SqliteStore:
         except (OSError, sqlite3.Error, StoreUnavailable) as error:
             self._drop_writer()
             raise (
-                error if isinstance(error, StoreUnavailable) else StoreUnavailable(f"{self._path}: {error}")
+                error if isinstance(error, StoreUnavailable) else StoreUnavailable(in_words(self._path, error))
             ) from error
         self._thread = threading.Thread(target=self._write, name="sqlite-writer", daemon=True)
         self._thread.start()
@@ -325,7 +325,7 @@ def migrate_file(path: Path) -> int:
     try:
         connection = open_file(path)
     except (OSError, sqlite3.Error) as error:
-        raise StoreUnavailable(f"{path}: {error}") from error
+        raise StoreUnavailable(in_words(path, error)) from error
     try:
         connection.execute("BEGIN IMMEDIATE")
         for table in RECORD_TABLES:
@@ -346,7 +346,8 @@ def migrate_file(path: Path) -> int:
         connection.execute("COMMIT")
         return len(due)
     except sqlite3.Error as error:
-        raise _translate(error) from error
+        said = _translate(error)
+        raise type(said)(in_words(path, error)) from error
     finally:
         connection.close()  # Rolls back what was not committed.
 

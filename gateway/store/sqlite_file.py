@@ -58,6 +58,12 @@ def look_through(path: Path, connection: sqlite3.Connection) -> None:
             raise StoreUnavailable(f"{path} is damaged ({found}): restore a backup, then reconcile")
 
 
+def in_words(path: Path, error: BaseException) -> str:
+    """What is wrong with a file that cannot be opened or brought up to date, and what to do where it is damaged."""
+    damaged = getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+    return f"{path} is damaged ({error}): restore a backup, then reconcile" if damaged else f"{path}: {error}"
+
+
 def was_left(path: Path) -> bool:
     """Whether a process that used the file did not close it, or still uses it; asked before the file is opened."""
     log = Path(f"{path}-wal")

@@ -95,6 +95,26 @@ async def test_damaged_file_is_told(tmp_path: Path) -> None:
         look_through(path, connection)
 
 
+@pytest.mark.parametrize("place", [0, 3], ids=["head", "schema"])
+async def test_damage_that_a_start_meets_is_told_with_what_to_do(tmp_path: Path, place: int) -> None:
+    """Also in a file that was closed well, which nobody looks through: its head is gone, or its schema."""
+    path = tmp_path / "books.db"
+    await write(path, "alpha")
+    with path.open("r+b") as file:
+        file.seek(4096 * place)
+        file.write(b"\xde\xad" * 8000)
+    store = SqliteStore(path)
+    with pytest.raises(StoreUnavailable, match=r"books\.db is damaged \(.*\): restore a backup, then reconcile"):
+        await started(store)
+    await store.close()
+
+
+async def started(store: SqliteStore) -> None:
+    """What a start does with its books first."""
+    await store.open()
+    await store.migrate()
+
+
 async def test_unclear_commit_is_never_told_as_not_kept(tmp_path: Path) -> None:
     """The commit was told as failed though it happened, and then somebody has the file: "busy" would be a lie."""
     path = tmp_path / "books.db"
