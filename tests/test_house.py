@@ -5,12 +5,9 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
-from gateway.store.migrate import load_migrations
-from gateway.store.queries import Dialect
 from tests.house import RULES, Complaint, Source, complaints
 
 ROOT = Path(__file__).parent.parent
@@ -223,10 +220,3 @@ def test_every_rule_is_shown_to_complain() -> None:
     broken.append(Source("tests/matrix/test_a.py", CAPTION + "def test_a(): ...\n"))
     silent = [rule.__name__ for rule in RULES if not any(list(rule(source)) for source in broken)]
     assert silent == []
-
-
-@pytest.mark.parametrize("dialect", get_args(Dialect))
-def test_each_migration_has_a_number_of_its_own(dialect: Dialect) -> None:
-    """Two changes that came together may both have taken the next one; without a gap, from the first."""
-    numbers = [each.number for each in load_migrations(dialect)]
-    assert numbers == list(range(1, len(numbers) + 1))

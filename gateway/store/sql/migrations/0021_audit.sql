@@ -1,7 +1,7 @@
 -- The audit trail stays whole, and it tells what providers.yaml became and why.
 -- Why: prices, routes and providers change by an edit of a file that the books know nothing of. Whichever process first uses another
 -- text writes an event; what it is compared with stands here, for a restart, and so that of several processes one tells.
--- Programs from 0020 on work with it.
+-- Programs from 0019 on work with it.
 
 CREATE TABLE settings_seen(
   one BIGINT PRIMARY KEY CHECK(one = 1),
