@@ -19,6 +19,7 @@ from gateway.core.messages import (
     StatusReply,
     StatusRequest,
 )
+from gateway.core.order import UNDER_WAY
 from gateway.core.refill import RefillState, read_word
 from gateway.points import point
 from gateway.providers.client import ProviderClient
@@ -76,6 +77,10 @@ async def track(desk: Desk, provider: str) -> int:
     heard = [one for one in children if one.upstream_order in said]
     await asyncio.gather(*(desk.store.run(partial(tell_child, one, said[one.upstream_order])) for one in heard))
     known = [due for due in dues if due.upstream_order in said]
+    for due in known:
+        status = said[due.upstream_order].status
+        if due.terminal_at is not None and status in UNDER_WAY:  # It moves no money and no word of ours (Q84).
+            log.info("status_went_back", order_id=due.order_id, provider=provider, status=status.value)
     ended = await asyncio.gather(*(desk.store.run(partial(tell, due, said[due.upstream_order])) for due in known))
     for took in filter(None, ended):
         desk.metrics.order_dearer()

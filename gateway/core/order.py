@@ -88,6 +88,9 @@ TRANSITIONS: Final[dict[OrderState, dict[OrderEvent, OrderState]]] = {
 TERMINAL: Final = frozenset({_C, _PA, _CA, _F})
 HELD: Final = frozenset({_R, _P, _U})  # the charge is in the user's held account
 
+# Words for work that goes on, in their order.
+UNDER_WAY: Final = (StatusWord.PENDING, StatusWord.PROCESSING, StatusWord.IN_PROGRESS)
+
 # A panel's own charge at the end is believed up to so many times what was agreed.
 COST_TRUSTED_MAX: Final = 2
 
@@ -305,9 +308,6 @@ def _start_count(order: Order, said: StatusReply) -> int | None:
     return said.start_count
 
 
-_PACE: Final = (StatusWord.PENDING, StatusWord.PROCESSING, StatusWord.IN_PROGRESS)
-
-
 def _forward(shown: StatusWord, word: StatusWord) -> StatusWord:
     """The later of two words for work under way: what a user has seen does not go backwards."""
-    return max(shown, word, key=_PACE.index)
+    return max(shown, word, key=UNDER_WAY.index)

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 from prometheus_client import generate_latest
+from structlog.testing import capture_logs
 
 from gateway.actions.desk import Desk
 from gateway.actions.track import track
@@ -38,10 +39,11 @@ async def desk_at(
     await close_desk(desk)
 
 
-async def accepted(books: CutBooks, alpha: User, panel: SimulatedPanel, number: int = ORDER) -> None:
-    """An order that the panel has done already, due to be asked about now."""
+async def accepted(books: CutBooks, alpha: User, panel: SimulatedPanel, number: int = ORDER) -> str:
+    """An order that the panel has done already, due to be asked about now; answers the panel's own id."""
     upstream_order = panel.order_by(f"https://s.example/{number}")
     await bring(books, await sending(books, alpha, number, routes=ROUTES), Accepted(upstream_order), now=NOW)
+    return upstream_order
 
 
 @pytest.mark.parametrize("orders", [1, 3])
@@ -159,3 +161,21 @@ async def test_u25_panel_that_took_more_than_it_listed_sets_off_an_alarm(
         told = generate_latest(desk.metrics.registry).decode()
         assert ("gateway_orders_dearer_total 1.0" in told) is alarm
     assert (await order_of(cut_books)).order.state is OrderState.COMPLETED
+
+
+async def test_q84_panel_that_works_again_on_what_has_ended_is_noted(
+    cut_books: CutBooks, alpha: User, tmp_path: Path
+) -> None:
+    """Its word goes back, ours and the money do not; while it worked there was nothing to note."""
+    time = Time()
+    async with simulated_panel(tmp_path) as panel, desk_at(cut_books, panel.url, time=time) as desk:
+        upstream_order = await accepted(cut_books, alpha, panel)
+        with capture_logs() as logs:
+            for word in (StatusWord.IN_PROGRESS, StatusWord.PROCESSING, StatusWord.COMPLETED, StatusWord.IN_PROGRESS):
+                panel.program.books.force(int(upstream_order), status=word, remains=0, start_count=7)
+                assert await track(desk, "panel-a") == 1
+                time.pass_by(26 * 3600)
+        noted = [line for line in logs if line["event"] == "status_went_back"]
+        assert [(line["order_id"], line["status"]) for line in noted] == [(ORDER, "In progress")]
+    order = (await order_of(cut_books)).order
+    assert (order.state, order.shown, order.refunded) == (OrderState.COMPLETED, StatusWord.COMPLETED, 0)
