@@ -12,8 +12,9 @@ for that order then, and names it in the subscription's status. The money, in pr
 - A child whose charge is not known is priced as a whole post: what was not read is never paid back. A charge of nought
   is believed of a canceled child alone; panels write it before they know.
 - A child that ends in part, or canceled, counts by its charge after its panel's own refund.
-- An end whose children nobody has heard of, or that names none, cannot be read; then nothing is paid until a person
-  has looked.
+- An end whose children nobody has heard of, or that does not say which there are, cannot be read; then nothing is
+  paid until a person has looked. One that names too few may be told before the last is named, so what is owed is paid
+  when it was told twice (store/polls.py).
 
 Some panels make an order for each run of a drip-feed too. Where they name them, what is owed is the sum over the runs,
 each by the rules of any order (core/refund.py): a run that ended in part owes its part, even if the whole is called

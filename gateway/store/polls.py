@@ -31,6 +31,8 @@ PAUSE_MAX_MS: Final = 3600 * 1000
 # person is asked to look (RELIABILITY 1.9). Neither is ever a refund.
 SILENT_MS: Final = 6 * 3600 * 1000
 UNREADABLE_MS: Final = 24 * 3600 * 1000
+# How often in a row a panel names a refund that hangs on what it made for an order, before it is paid.
+KIN_CONFIRMATIONS: Final = 2
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,8 +117,9 @@ def apply(  # noqa: PLR0913 - what is known of the order, of the panel and of th
     """Write what a panel said of an order, pay what is owed, and choose the next time; ``pace`` is in ms.
 
     What the panel says it made for the order is taken in, and a subscription that has ended is settled by it. With
-    ``confirmations`` above 1 a refund waits until the panel has named the same one so often in a row. Answers when an
-    order ends that its panel took more for than was agreed.
+    ``confirmations`` above 1 a refund waits until the panel has named the same one so often in a row; what is owed for
+    posts and runs that were not made waits for two at least, because an end may be told before the last of them is
+    named. Answers when an order ends that its panel took more for than was agreed.
     """
     locked = yield from lock_order(due.order_id)
     assert locked is not None, f"poll of order {due.order_id}, which does not exist"
@@ -129,11 +132,16 @@ def apply(  # noqa: PLR0913 - what is known of the order, of the panel and of th
     if isinstance(family, Runs) and since is not None and not patient and not family.heard:
         family = None  # its panel says nothing of the runs it named: by what it says of the whole, as without them
     made = report(locked.order, said, cost=cost, runs=runs, family=family, patient=patient)
-    if made.order.refunded > locked.order.refunded and confirmations > 1:
+    wanted = confirmations if kin is None else max(confirmations, KIN_CONFIRMATIONS)
+    if made.order.refunded > locked.order.refunded and wanted > 1:
         times = due.refund_times + 1 if due.refund_named == made.order.refunded else 1
-        if times < confirmations:
+        if times < wanted:
             seen = _Next(
-                due_at=now + pace, terminal_at=due.terminal_at, refund_named=made.order.refunded, refund_times=times
+                due_at=now + pace,
+                terminal_at=due.terminal_at,
+                unreadable_since=since,
+                refund_named=made.order.refunded,
+                refund_times=times,
             )
             yield from _schedule(due, seen)
             return None
