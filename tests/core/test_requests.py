@@ -235,9 +235,9 @@ def test_q67_add_bears_our_numbers_and_no_other_call_does() -> None:
     """A panel that wants a mark with every order is given the order's or the attempt's, and only with an order."""
     dialect = ProviderDialect(add_fields=WANTS_MARK)
     add = AddRequest(service="7", fields=(("link", "L"),))
-    assert write_request(add, "K", dialect, mark=MARK).body == (
-        b"key=K&action=add&service=7&link=L&request_id=23501&trace=gw-42"
-    )
+    body = write_request(add, "K", dialect, mark=MARK).body
+    assert body == b"key=K&action=add&service=7&link=L&request_id=23501&trace=gw-42"
+    assert read_call(HttpRequest(body=body), dialect).request == add
     assert b"request_id" not in write_request(StatusRequest("1"), "K", dialect).body
 
 
